@@ -1,0 +1,83 @@
+// The constants of the wcodec format (FORMAT.md). Generated from wcodec/src/format/consts.rs; do not edit.
+#ifndef WCODEC_FORMAT_H
+#define WCODEC_FORMAT_H
+
+// Version of the format, in the header (FORMAT.md 2.1).
+#define WCODEC_FORMAT_VERSION 1
+
+// Length of the header (FORMAT.md 2.1).
+#define WCODEC_HEADER_BYTES 128
+
+// Length of the footer (FORMAT.md 2.2).
+#define WCODEC_FOOTER_BYTES 16
+
+// Alignment of every region of the file (FORMAT.md 2.3).
+#define WCODEC_REGION_ALIGN 64
+
+// Alignment of each chunk's coded bytes and of each of its stored planes, within a part (FORMAT.md 4.1).
+#define WCODEC_CHUNK_ALIGN 16
+
+// Length of a part entry in the index (FORMAT.md 3.3).
+#define WCODEC_PART_ENTRY_BYTES 40
+
+// Most bytes that one part decodes to (FORMAT.md 3.3).
+#define WCODEC_PART_MAX_RAW_BYTES 134217728
+
+// Most samples of one chunk (FORMAT.md 3.2).
+#define WCODEC_CHUNK_MAX_SAMPLES 65536
+
+// Length of a chunk entry in a chunk table (FORMAT.md 4.2).
+#define WCODEC_CHUNK_ENTRY_BYTES 16
+
+// Most frequency tables of one part (FORMAT.md 4.2).
+#define WCODEC_PART_MAX_TABLES 256
+
+// Most bits of one symbol (FORMAT.md 5.2).
+#define WCODEC_SYMBOL_MAX_BITS 14
+
+// log2 of the sum of the frequencies of a table (FORMAT.md 6.1).
+#define WCODEC_RANS_SCALE_BITS 12
+
+// Width of one renormalisation word, in bits (FORMAT.md 6.3).
+#define WCODEC_RANS_WORD_BITS 16
+
+// Lower bound of a rANS state after renormalisation (FORMAT.md 6.3).
+#define WCODEC_RANS_STATE_MIN 65536
+
+// Interleaved rANS states of one chunk (FORMAT.md 6.3).
+#define WCODEC_RANS_LANES 32
+
+// log2 of the number of buckets of a small alias table (FORMAT.md 6.2).
+#define WCODEC_ALIAS_SMALL_LOG2 5
+
+// log2 of the number of buckets of a large alias table (FORMAT.md 6.2).
+#define WCODEC_ALIAS_LARGE_LOG2 8
+
+// Part method: chunks and a chunk table (FORMAT.md 3.3).
+#define WCODEC_METHOD_CHUNKED 0
+
+// Part method: the tensor's bytes as they are (FORMAT.md 3.3).
+#define WCODEC_METHOD_STORED 1
+
+// Part method: one sample, repeated (FORMAT.md 3.3).
+#define WCODEC_METHOD_CONSTANT 2
+
+// Chunk mode: rANS symbols and stored planes (FORMAT.md 4.2).
+#define WCODEC_MODE_RANS 0
+
+// Chunk mode: the chunk's bytes as they are (FORMAT.md 4.2).
+#define WCODEC_MODE_STORED 1
+
+// Chunk mode: one sample, repeated (FORMAT.md 4.2).
+#define WCODEC_MODE_CONSTANT 2
+
+// Sample mapping: the bits as an unsigned integer (FORMAT.md 5.1).
+#define WCODEC_MAPPING_UNSIGNED 0
+
+// Sample mapping: zigzag of the two's complement integer (FORMAT.md 5.1).
+#define WCODEC_MAPPING_ZIGZAG 1
+
+// Sample mapping: sign apart, magnitude bits in order (FORMAT.md 5.1).
+#define WCODEC_MAPPING_FLOAT 2
+
+#endif

@@ -1,0 +1,155 @@
+//! Stored bits, packed as planes (FORMAT.md, section 5.3).
+//!
+//! The k stored bits of a sample are cut into planes whose widths are the binary digits of k (bits over 16
+//! in planes of 16), the narrowest on top: k = 11 is planes of 1, 2 and 8 bits, k = 24 of 8 and 16. Each plane
+//! packs at a power of two, so that no decoder ever shifts across bytes, and the low planes are whole bytes
+//! of the element.
+
+use crate::format::CHUNK_ALIGN;
+use crate::samples::Sample;
+
+/// One plane of the stored bits: `width` bits at `shift` of each sample's stored bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plane {
+    pub(crate) width: u32,
+    pub(crate) shift: u32,
+}
+
+/// The planes of `stored_bits` bits (at most 63), most significant first.
+pub(crate) fn planes(stored_bits: u8) -> impl Iterator<Item = Plane> + Clone {
+    let stored_bits = u32::from(stored_bits);
+    let narrow = [1, 2, 4, 8]
+        .into_iter()
+        .filter(move |width| stored_bits & width != 0);
+    let wide = (0..stored_bits / 16).map(|_| 16);
+    let mut shift = stored_bits;
+    narrow.chain(wide).map(move |width| {
+        shift -= width;
+        Plane { width, shift }
+    })
+}
+
+impl Plane {
+    /// Length of this plane for `num_samples` samples of one chunk, padding included.
+    pub(crate) fn padded_bytes(self, num_samples: usize) -> usize {
+        // At most 65,536 samples of 16 bits.
+        (num_samples * self.width as usize)
+            .div_ceil(8)
+            .next_multiple_of(CHUNK_ALIGN)
+    }
+
+    /// Packs this plane of `stored`, one stored-bits value a sample, into the zeroed `out`.
+    ///
+    /// # Panics
+    ///
+    /// If `out` is shorter than the plane.
+    pub(crate) fn forward<S: Sample>(self, stored: &[S], out: &mut [u8]) {
+        match self.width {
+            8 => {
+                for (byte, value) in out.iter_mut().zip(stored) {
+                    *byte = value.bits_at(self.shift).to_le_bytes()[0];
+                }
+            }
+            16 => {
+                let (words, _) = out.as_chunks_mut::<2>();
+                for (word, value) in words.iter_mut().zip(stored) {
+                    *word = value.bits_at(self.shift).to_le_bytes();
+                }
+            }
+            width => {
+                let mask = (1u16 << width) - 1;
+                for (byte, group) in out.iter_mut().zip(stored.chunks(8 / width as usize)) {
+                    let packed = group.iter().rev().fold(0u16, |packed, value| {
+                        (packed << width) | (value.bits_at(self.shift) & mask)
+                    });
+                    *byte = packed.to_le_bytes()[0];
+                }
+            }
+        }
+    }
+
+    /// Joins this plane's bits into `stored`. The plane's bits of the first sample begin at the start of `packed`.
+    ///
+    /// # Panics
+    ///
+    /// Never; samples beyond the end of `packed` stay as they are.
+    pub(crate) fn inverse<S: Sample>(self, packed: &[u8], stored: &mut [S]) {
+        match self.width {
+            8 => {
+                for (value, byte) in stored.iter_mut().zip(packed) {
+                    *value = value.with_bits_at(u16::from(*byte), self.shift);
+                }
+            }
+            16 => {
+                let (words, _) = packed.as_chunks::<2>();
+                for (value, word) in stored.iter_mut().zip(words) {
+                    *value = value.with_bits_at(u16::from_le_bytes(*word), self.shift);
+                }
+            }
+            width => {
+                let mask = (1u16 << width) - 1;
+                for (group, byte) in stored.chunks_mut(8 / width as usize).zip(packed) {
+                    let mut bits = u16::from(*byte);
+                    for value in group {
+                        *value = value.with_bits_at(bits & mask, self.shift);
+                        bits >>= width;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offset in bytes of sample `index`, which is a multiple of 8.
+    pub(crate) fn offset_bytes(self, index: usize) -> usize {
+        index * self.width as usize / 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_cover_the_stored_bits_once() {
+        let widths = |bits| planes(bits).map(|plane| plane.width).collect::<Vec<_>>();
+        assert!(widths(0).is_empty());
+        assert_eq!(widths(8), [8]);
+        assert_eq!(widths(11), [1, 2, 8]);
+        assert_eq!(widths(24), [8, 16]);
+        assert_eq!(widths(53), [1, 4, 16, 16, 16]);
+        for bits in 0..64u8 {
+            let covered = planes(bits).fold(0u64, |seen, Plane { width, shift }| {
+                let bits = ((1 << width) - 1) << shift;
+                assert_eq!(seen & bits, 0);
+                seen | bits
+            });
+            assert_eq!(covered, (1u64 << bits) - 1);
+        }
+    }
+
+    #[test]
+    fn known_bytes() {
+        let mut out = [0u8; 2];
+        Plane { width: 2, shift: 1 }.forward(&[0b110u8, 0b001, 0b010, 0b111, 0b100], &mut out);
+        assert_eq!(out, [0b11_01_00_11, 0b10]);
+    }
+
+    #[test]
+    fn inverse_undoes_forward_at_every_length() {
+        for bits in 0..64u8 {
+            for len in [1usize, 7, 8, 31, 32, 33, 100] {
+                let mask = (1u64 << bits) - 1;
+                let stored: Vec<u64> = (1..=len as u64)
+                    .map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) & mask)
+                    .collect();
+                let mut back = vec![0u64; len];
+                for plane in planes(bits) {
+                    let mut packed = vec![0u8; plane.padded_bytes(len)];
+                    plane.forward(&stored, &mut packed);
+                    plane.inverse(&packed, &mut back);
+                }
+                assert_eq!(back, stored, "{bits} bits, {len} samples");
+            }
+        }
+    }
+}

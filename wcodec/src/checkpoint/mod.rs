@@ -1,0 +1,41 @@
+//! Safetensors checkpoints to containers and back, byte for byte.
+//!
+//! A checkpoint is a `.safetensors` file, a folder with one, or a folder with a sharded one
+//! (`model.safetensors.index.json` and its shards).
+
+mod duplicates;
+mod export;
+mod import;
+mod order;
+mod source;
+mod verify;
+
+pub use export::{ExportOptions, ExportSummary, export};
+pub use import::{ImportOptions, ImportSummary, import};
+pub use source::DEFAULT_ATTACHMENTS;
+pub use verify::{VerifyOptions, VerifySummary, verify};
+
+use crate::error::{Error, ErrorKind, Result};
+use std::ops::ControlFlow;
+
+/// How far a conversion has come, in bytes of decoded tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress<'a> {
+    /// Bytes done.
+    pub done_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// The tensor that was worked on last.
+    pub tensor: &'a str,
+}
+
+/// Called from time to time during a conversion; `Break` makes it end with `Interrupted` and leave nothing behind.
+pub type OnProgress<'a> = &'a (dyn Fn(Progress<'_>) -> ControlFlow<()> + Sync);
+
+fn report(on_progress: Option<OnProgress<'_>>, progress: Progress<'_>) -> Result<()> {
+    match on_progress.map(|callback| callback(progress)) {
+        Some(ControlFlow::Break(())) => Err(Error::from(ErrorKind::Interrupted)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,299 @@
+//! A checkpoint on disk: its safetensors files, their headers checked, and the files that belong to it.
+
+use crate::Dtype;
+use crate::container::{FileSource, valid_file_name};
+use crate::container::{ReadAt, TensorSpec};
+use crate::error::{Error, ErrorKind, Result};
+use safetensors::tensor::{Metadata, TensorInfo};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The files that ride along by default, where a checkpoint's folder has them.
+pub const DEFAULT_ATTACHMENTS: [&str; 5] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+];
+
+const SINGLE_FILE: &str = "model.safetensors";
+const SHARD_INDEX: &str = "model.safetensors.index.json";
+const LENGTH_BYTES: usize = 8;
+/// What the safetensors library accepts.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// One safetensors file, its header read and checked.
+pub(super) struct SourceFile {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    pub(super) file: FileSource,
+    /// The header's length and the header, as they are.
+    pub(super) header: Vec<u8>,
+    pub(super) file_bytes: u64,
+}
+
+/// A checkpoint's files and tensors.
+pub(super) struct Checkpoint {
+    pub(super) sources: Vec<SourceFile>,
+    /// In the order of the files, and of the data in each.
+    pub(super) tensors: Vec<TensorSpec>,
+    /// Files to carry along whatever the caller attaches: the shards' index.
+    pub(super) required_attachments: Vec<PathBuf>,
+    /// The folder, if the checkpoint is one.
+    pub(super) folder: Option<PathBuf>,
+}
+
+fn invalid(path: &Path, detail: impl Into<Box<str>>) -> Error {
+    Error::from(ErrorKind::InvalidCheckpoint {
+        detail: detail.into(),
+    })
+    .in_file(path)
+}
+
+fn in_file<T>(path: &Path, result: std::io::Result<T>) -> Result<T> {
+    result.map_err(|error| Error::from(error).in_file(path))
+}
+
+impl Checkpoint {
+    /// Opens a file, a folder or a shard index, and checks every header.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidCheckpoint`, `Io`, with the file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let is_folder = in_file(path, std::fs::metadata(path))?.is_dir();
+        let (files, index) = if is_folder {
+            find_files(path)?
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            (shards_of(path)?, Some(path.to_owned()))
+        } else {
+            (vec![path.to_owned()], None)
+        };
+        let mut checkpoint = Self {
+            sources: Vec::new(),
+            tensors: Vec::new(),
+            required_attachments: index.into_iter().collect(),
+            folder: is_folder.then(|| path.to_owned()),
+        };
+        for file in files {
+            checkpoint.add_file(file)?;
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = checkpoint
+            .tensors
+            .iter()
+            .find(|tensor| !seen.insert(&tensor.name))
+        {
+            let file = &checkpoint.sources[twice.source].path;
+            return Err(invalid(file, "the tensor is in another shard too").in_tensor(&twice.name));
+        }
+        Ok(checkpoint)
+    }
+
+    fn add_file(&mut self, path: PathBuf) -> Result<()> {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
+        if !valid_file_name(&name) {
+            return Err(invalid(
+                &path,
+                "the file's name is not one that every system can restore",
+            ));
+        }
+        let file = FileSource::new(in_file(&path, File::open(&path))?);
+        let file_bytes = in_file(&path, file.byte_len())?;
+        let header = read_header(&path, &file, file_bytes)?;
+        let text = std::str::from_utf8(&header[LENGTH_BYTES..])
+            .map_err(|_| invalid(&path, "the header is not UTF-8"))?;
+        let metadata: Metadata =
+            serde_json::from_str(text).map_err(|error| bad_header(&path, text, &error))?;
+        let (data_bytes, held) = (metadata.data_len() as u64, file_bytes - header.len() as u64);
+        if data_bytes != held {
+            return Err(invalid(
+                &path,
+                format!(
+                    "the header speaks of {data_bytes} bytes of data, the file holds {held}; fetch the file again"
+                ),
+            ));
+        }
+        let source = self.sources.len();
+        for name in metadata.offset_keys() {
+            let Some(info) = metadata.info(&name) else {
+                continue;
+            };
+            if name.len() > usize::from(u16::MAX) || info.shape.len() > usize::from(u8::MAX) {
+                return Err(
+                    invalid(&path, "a tensor with a name or a shape this long").in_tensor(&name)
+                );
+            }
+            let dtype = Dtype::try_from(info.dtype)
+                .map_err(|kind| Error::from(kind).in_tensor(&name).in_file(&path))?;
+            let (start, end) = info.data_offsets;
+            self.tensors.push(TensorSpec {
+                name,
+                dtype,
+                shape: info.shape.iter().map(|&dim| dim as u64).collect(),
+                source,
+                data_offset: start as u64,
+                raw_bytes: (end - start) as u64,
+            });
+        }
+        self.sources.push(SourceFile {
+            name,
+            path,
+            file,
+            header,
+            file_bytes,
+        });
+        Ok(())
+    }
+
+    /// Reads bytes of a tensor, `first` bytes into it.
+    pub(super) fn read(&self, tensor: &TensorSpec, first: u64, buf: &mut [u8]) -> Result<()> {
+        let source = &self.sources[tensor.source];
+        let offset = source.header.len() as u64 + tensor.data_offset + first;
+        let read = source.file.read_exact_at(buf, offset);
+        read.map_err(|error| {
+            Error::from(error)
+                .in_tensor(&tensor.name)
+                .in_file(&source.path)
+        })
+    }
+
+    /// Bytes of all tensors.
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.tensors.iter().map(|tensor| tensor.raw_bytes).sum()
+    }
+}
+
+/// The error of a header that is not valid, with the first tensor, by name, that contradicts itself.
+fn bad_header(path: &Path, text: &str, error: &serde_json::Error) -> Error {
+    let entries: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(text).unwrap_or_default();
+    let is_right = |value: serde_json::Value| {
+        let info: Option<TensorInfo> = serde_json::from_value(value).ok();
+        info.and_then(|info| {
+            let (start, end) = info.data_offsets;
+            let num_elems = info
+                .shape
+                .iter()
+                .try_fold(1usize, |product, &dim| product.checked_mul(dim))?;
+            Some(
+                num_elems.checked_mul(info.dtype.bitsize())?
+                    == end.checked_sub(start)?.checked_mul(8)?,
+            )
+        })
+    };
+    let mut tensors = entries
+        .into_iter()
+        .filter(|(name, _)| name != "__metadata__");
+    let wrong = tensors.find_map(|(name, value)| (is_right(value) != Some(true)).then_some(name));
+    let error = invalid(path, format!("bad header: {error}"));
+    match wrong {
+        Some(name) => error.in_tensor(&name),
+        None => error,
+    }
+}
+
+/// The length field and the header, once the file is known to be long enough for both.
+fn read_header(path: &Path, file: &FileSource, file_bytes: u64) -> Result<Vec<u8>> {
+    let mut length = [0; LENGTH_BYTES];
+    if file_bytes < LENGTH_BYTES as u64 {
+        return Err(invalid(path, "the file is too short for a header"));
+    }
+    in_file(path, file.read_exact_at(&mut length, 0))?;
+    let header_bytes = u64::from_le_bytes(length);
+    if header_bytes > MAX_HEADER_BYTES {
+        return Err(invalid(
+            path,
+            format!("a header of {header_bytes} bytes (at most {MAX_HEADER_BYTES} are allowed)"),
+        ));
+    }
+    if header_bytes > file_bytes - LENGTH_BYTES as u64 {
+        return Err(invalid(
+            path,
+            format!(
+                "the file ends within its header of {header_bytes} bytes; fetch the file again"
+            ),
+        ));
+    }
+    let mut header = vec![0; LENGTH_BYTES + usize::try_from(header_bytes).unwrap_or(usize::MAX)];
+    in_file(path, file.read_exact_at(&mut header, 0))?;
+    Ok(header)
+}
+
+/// The safetensors files of a folder: one named `model.safetensors`, the shards of an index, or the only one there is.
+fn find_files(folder: &Path) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
+    let single = folder.join(SINGLE_FILE);
+    if single.is_file() {
+        return Ok((vec![single], None));
+    }
+    let index = folder.join(SHARD_INDEX);
+    if index.is_file() {
+        return Ok((shards_of(&index)?, Some(index)));
+    }
+    let mut found = Vec::new();
+    for entry in in_file(folder, std::fs::read_dir(folder))? {
+        let path = in_file(folder, entry)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "safetensors")
+        {
+            found.push(path);
+        }
+    }
+    match found.len() {
+        1 => Ok((found, None)),
+        0 => Err(invalid(
+            folder,
+            "the folder holds no .safetensors file; name one that does, or the file itself",
+        )),
+        more => Err(invalid(
+            folder,
+            format!("{more} .safetensors files but no {SHARD_INDEX}; name one of them"),
+        )),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The shards that an index names, each once, in the order of their names.
+fn shards_of(index: &Path) -> Result<Vec<PathBuf>> {
+    let text = in_file(index, std::fs::read(index))?;
+    let parsed: ShardIndex = serde_json::from_slice(&text)
+        .map_err(|error| invalid(index, format!("bad shard index: {error}")))?;
+    let names: BTreeSet<&String> = parsed.weight_map.values().collect();
+    if names.is_empty() {
+        return Err(invalid(index, "the shard index names no file"));
+    }
+    let folder = index.parent().unwrap_or(Path::new("."));
+    names
+        .into_iter()
+        .map(|name| {
+            let shard = folder.join(name);
+            if !valid_file_name(name) {
+                return Err(invalid(
+                    index,
+                    format!("the shard `{name}` is not a plain file name"),
+                ));
+            }
+            if !shard.is_file() {
+                return Err(invalid(
+                    index,
+                    format!("the shard `{name}` is missing; put it beside its index"),
+                ));
+            }
+            Ok(shard)
+        })
+        .collect()
+}

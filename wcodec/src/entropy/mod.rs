@@ -1,0 +1,5 @@
+//! Entropy coding: histograms, normalised frequencies, alias tables, interleaved rANS (FORMAT.md, section 6).
+
+pub(crate) mod cost;
+pub(crate) mod histogram;
+pub(crate) mod rans;

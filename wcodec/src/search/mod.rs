@@ -1,0 +1,168 @@
+//! The encoder's decisions. Nothing here changes what a decoder does; everything here is measured in
+//! fixed-point bits, so that every machine decides alike.
+
+mod alphabet;
+mod cluster;
+pub(crate) mod layout;
+
+use crate::entropy::rans::Table;
+use crate::samples::{Mapping, Sample, SampleForm, Split};
+use alphabet::Histograms;
+use rayon::prelude::*;
+
+/// How hard the encoder tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Effort {
+    /// One frequency table a part.
+    Fast,
+    /// Frequency tables clustered over the chunks.
+    #[default]
+    Default,
+    /// Also joins up to three mantissa bits with the exponent, and clusters further.
+    Max,
+}
+
+impl Effort {
+    fn max_tables(self) -> usize {
+        match self {
+            Self::Fast => 1,
+            Self::Default => 8,
+            Self::Max => 32,
+        }
+    }
+}
+
+/// How to encode the chunks of a part.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) split: Split,
+    pub(crate) tables: Vec<Table>,
+    /// Each chunk's table.
+    pub(crate) assignment: Vec<u8>,
+}
+
+/// Most bits of a symbol: an integer's upper eight, or a float's exponent and a few mantissa bits.
+const INTEGER_SYMBOL_BITS: u32 = 8;
+const FLOAT_SYMBOL_BITS: u32 = 14;
+/// Mantissa bits below the third are noise on every model measured.
+const MAX_JOINED_BITS: u32 = 3;
+
+/// Decides for the samples in `chunks` (little-endian bytes, none empty).
+pub(crate) fn decide<S: Sample>(chunks: &[&[u8]], form: SampleForm, effort: Effort) -> Decision {
+    let magnitudes = |bytes: &&[u8]| {
+        let samples = bytes.chunks_exact(S::BYTES).map(S::from_bytes);
+        samples
+            .fold(S::ZERO, |seen, sample| {
+                seen.union(sample.magnitude(form.mapping))
+            })
+            .widen()
+    };
+    let seen_bits = chunks.par_iter().map(magnitudes).reduce(|| 0, |a, b| a | b);
+    let best = candidates(form, seen_bits, effort)
+        .into_iter()
+        .map(|split| {
+            let histograms = Histograms::measure::<S>(chunks, split);
+            let clustering = cluster::cluster(&histograms, effort.max_tables());
+            let samples: u64 = histograms.num_samples();
+            let cost = clustering.cost
+                + ((samples * u64::from(split.stored_bits)) << crate::entropy::cost::COST_BITS);
+            (cost, split, clustering)
+        })
+        .min_by_key(|(cost, ..)| *cost);
+    let Some((_, split, clustering)) = best else {
+        unreachable!("there is at least one candidate")
+    };
+    Decision {
+        split,
+        tables: clustering.tables,
+        assignment: clustering.assignment,
+    }
+}
+
+/// The splits worth measuring, for samples whose magnitudes have no bit outside `seen_bits`.
+fn candidates(form: SampleForm, seen_bits: u64, effort: Effort) -> Vec<Split> {
+    let split = |symbol_bits: u32, stored_bits: u32, zero_bits: u32| {
+        let [symbol_bits, stored_bits, zero_bits] =
+            [symbol_bits, stored_bits, zero_bits].map(|bits| u8::try_from(bits).unwrap_or(u8::MAX));
+        Split {
+            mapping: form.mapping,
+            symbol_bits,
+            stored_bits,
+            zero_bits,
+        }
+    };
+    let used_bits = 64 - seen_bits.leading_zeros();
+    if form.mapping != Mapping::Float {
+        let zero_bits = seen_bits.trailing_zeros().min(used_bits);
+        let symbol_bits = (used_bits - zero_bits).clamp(1, INTEGER_SYMBOL_BITS);
+        return vec![split(
+            symbol_bits,
+            (used_bits - zero_bits).saturating_sub(symbol_bits),
+            zero_bits,
+        )];
+    }
+    let fraction_bits = u32::from(form.fraction_bits);
+    let zero_bits = seen_bits.trailing_zeros().min(fraction_bits);
+    let exponent_bits = used_bits.saturating_sub(fraction_bits).max(1);
+    let mantissa_bits = fraction_bits - zero_bits;
+    let most_joined = if effort == Effort::Max {
+        MAX_JOINED_BITS
+    } else {
+        0
+    };
+    (0..=most_joined.min(mantissa_bits))
+        .filter(|joined| exponent_bits + joined <= FLOAT_SYMBOL_BITS)
+        .map(|joined| {
+            split(
+                exponent_bits + joined,
+                1 + mantissa_bits - joined,
+                zero_bits,
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dtype;
+
+    fn bits(dtype: Dtype, seen_bits: u64, effort: Effort) -> Vec<(u8, u8, u8)> {
+        let splits = candidates(dtype.sample_form(), seen_bits, effort);
+        splits
+            .iter()
+            .map(|split| (split.symbol_bits, split.stored_bits, split.zero_bits))
+            .collect()
+    }
+
+    #[test]
+    fn floats_split_below_the_exponent() {
+        assert_eq!(bits(Dtype::BF16, 0x7fff, Effort::Default), [(8, 8, 0)]);
+        assert_eq!(bits(Dtype::BF16, 0x3fff, Effort::Default), [(7, 8, 0)]); // magnitudes below 2
+        assert_eq!(bits(Dtype::F16, 0x7fff, Effort::Default), [(5, 11, 0)]);
+        assert_eq!(bits(Dtype::F32, 0x7fff_ffff, Effort::Default), [(8, 24, 0)]);
+        assert_eq!(bits(Dtype::F32, 0x7fff_0000, Effort::Default), [(8, 8, 16)]); // BF16 upcast
+        assert_eq!(
+            bits(Dtype::F32, 0x7fff_e000, Effort::Default),
+            [(8, 11, 13)]
+        ); // F16 upcast
+        assert_eq!(bits(Dtype::F64, u64::MAX >> 1, Effort::Fast), [(11, 53, 0)]);
+        assert_eq!(
+            bits(Dtype::BF16, 0x7fff, Effort::Max),
+            [(8, 8, 0), (9, 7, 0), (10, 6, 0), (11, 5, 0)]
+        );
+        assert_eq!(bits(Dtype::F32, 0x7f80_0000, Effort::Max), [(8, 1, 23)]); // powers of two
+        assert_eq!(bits(Dtype::BF16, 0, Effort::Default), [(1, 1, 7)]); // zeros of both signs
+    }
+
+    #[test]
+    fn integers_drop_unused_bits_at_both_ends() {
+        assert_eq!(bits(Dtype::I8, 0xff, Effort::Default), [(8, 0, 0)]);
+        assert_eq!(bits(Dtype::U8, 0xf0, Effort::Default), [(4, 0, 4)]);
+        assert_eq!(bits(Dtype::I64, 0x7ff, Effort::Default), [(8, 3, 0)]);
+        assert_eq!(
+            bits(Dtype::U32, u64::from(u32::MAX), Effort::Default),
+            [(8, 24, 0)]
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! A tensor as parts of chunks (FORMAT.md, sections 3.3 and 4).
+//!
+//! A part is a run of a tensor's chunks that is written, read and checked as one region of the file. Its
+//! [`PartPlan`] is the validated chunk table that every decoder takes, on the CPU or on a device.
+
+mod decode;
+mod encode;
+mod plan;
+
+pub(crate) use decode::decode_group;
+pub(crate) use encode::{PartSpec, encode_part};
+pub(crate) use plan::{Method, PartEntry, PartPlan};

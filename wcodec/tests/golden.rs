@@ -1,0 +1,168 @@
+//! Files of every version stay readable, and the encoder's bytes change only on purpose.
+
+mod support;
+
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use support::{Random, Tensor, decode, encode, weights};
+use wcodec::{Dtype, Effort, Limits, Reader, checkpoint};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 over all tensors' bytes, by name.
+fn decoded_digest(bytes: &[u8]) -> String {
+    let reader = Reader::new(bytes.to_vec(), &Limits::default()).expect("the file opens");
+    checkpoint::verify(&reader, &checkpoint::VerifyOptions::default()).expect("the file is whole");
+    let mut names: Vec<&str> = reader
+        .tensors()
+        .iter()
+        .map(|info| info.name.as_str())
+        .collect();
+    names.sort_unstable();
+    let mut hasher = Sha256::new();
+    names
+        .into_iter()
+        .for_each(|name| hasher.update(decode(&reader, name).expect("the tensor decodes")));
+    hex(&hasher.finalize())
+}
+
+/// The tensor of FORMAT.md's worked example: powers of two of both signs, small ones more often.
+fn example() -> Vec<Tensor> {
+    let mut random = Random(1);
+    let bytes = (0..256).flat_map(|_| {
+        let bits = random.bits();
+        let exponent = 127 - u16::try_from((bits | 1 << 20).trailing_zeros().min(6)).unwrap();
+        let sign = u16::try_from(bits >> 63).unwrap();
+        (sign << 15 | exponent << 7).to_le_bytes()
+    });
+    vec![Tensor::new("w", Dtype::BF16, &[4, 64], bytes.collect())]
+}
+
+/// Every mode, mapping, plane width and table size that the encoder produces.
+fn modes() -> Vec<Tensor> {
+    let tensor = |name, dtype, shape: &[u64], bytes| Tensor::new(name, dtype, shape, bytes);
+    let floats = |name, dtype, num: u64| {
+        tensor(
+            name,
+            dtype,
+            &[num],
+            weights(dtype, usize::try_from(num).unwrap(), 0.05, num),
+        )
+    };
+    let mut escapes = weights(Dtype::BF16, 700, 0.05, 9);
+    // 40 exponents once each, on top of the common ones: too many for a small table.
+    (0..40u16).for_each(|i| {
+        escapes[usize::from(i) * 4..][..2].copy_from_slice(&((i * 5 + 3) << 7).to_le_bytes())
+    });
+    let mut random = Random(2);
+    let skewed =
+        |random: &mut Random| u8::try_from(random.bits() >> 58 & random.bits() >> 58).unwrap();
+    let bytes: Vec<u8> = (0..900).map(|_| skewed(&mut random) * 3).collect();
+    let ids: Vec<u8> = (0..400i64)
+        .flat_map(|i| (i * 7 % 300 - 100).to_le_bytes())
+        .collect();
+    let upcast = weights(Dtype::BF16, 300, 0.1, 3)
+        .chunks(2)
+        .flat_map(|half| [0, 0, half[0], half[1]])
+        .collect();
+    vec![
+        floats("a.bf16", Dtype::BF16, 1000),
+        floats("b.f16", Dtype::F16, 1000),
+        floats("c.f32", Dtype::F32, 300),
+        floats("d.f64", Dtype::F64, 200),
+        tensor("e.escapes", Dtype::BF16, &[7, 100], escapes),
+        tensor("f.bytes", Dtype::U8, &[30, 30], bytes),
+        tensor("g.ids", Dtype::I64, &[400], ids),
+        tensor("h.upcast", Dtype::F32, &[300], upcast),
+        tensor("i.noise", Dtype::U8, &[64], random.bytes(64)),
+        tensor("j.ones", Dtype::F32, &[100], 1f32.to_le_bytes().repeat(100)),
+        floats("k.twin", Dtype::BF16, 1000),
+        tensor("l.empty", Dtype::F32, &[0, 5], vec![]),
+        tensor("m.scalar", Dtype::F32, &[], 2.5f32.to_le_bytes().to_vec()),
+    ]
+}
+
+const GOLDEN: [&str; 2] = ["v1_example", "v1_modes"];
+
+fn encoded(name: &str) -> Vec<u8> {
+    let tensors = if name == "v1_example" {
+        example()
+    } else {
+        modes()
+    };
+    std::fs::read(encode(&tensors, Effort::Default).file).unwrap()
+}
+
+#[test]
+fn golden_files_decode_to_what_they_did() {
+    for name in GOLDEN {
+        let file = std::fs::read(golden(&format!("{name}.wcodec")))
+            .expect("a golden file is never removed");
+        let digest =
+            std::fs::read_to_string(golden(&format!("{name}.sha256"))).expect("nor is its digest");
+        assert!(file.len() <= 16 << 10, "{name} is small");
+        assert_eq!(decoded_digest(&file), digest.trim(), "{name}");
+    }
+}
+
+/// The encoder may change, but only with a bless, so that the diff shows it.
+#[test]
+fn the_encoder_writes_the_golden_bytes() {
+    for name in GOLDEN {
+        let file = std::fs::read(golden(&format!("{name}.wcodec")))
+            .expect("a golden file is never removed");
+        assert!(
+            encoded(name) == file,
+            "{name}: the encoder's bytes changed; bless a new file if that is meant"
+        );
+    }
+}
+
+#[test]
+fn the_modes_file_has_every_method_in_it() {
+    let file = std::fs::read(golden("v1_modes.wcodec")).unwrap();
+    let reader = Reader::new(file, &Limits::default()).unwrap();
+    let tools: Vec<String> = reader
+        .tensors()
+        .iter()
+        .map(wcodec::TensorInfo::tools)
+        .collect();
+    for expected in [
+        "rans 7 + 8 stored",
+        "rans 4 + 11 stored",
+        "rans 7 + 24 stored",
+        "rans 8",
+        "stored",
+        "constant",
+        "duplicate",
+        "empty",
+    ] {
+        assert!(
+            tools.iter().any(|tools| tools == expected),
+            "{expected}: {tools:?}"
+        );
+    }
+}
+
+/// `cargo test -p wcodec --test golden -- --ignored bless`
+#[test]
+#[ignore = "writes the golden files; run it by name when the format or the encoder changes on purpose"]
+fn bless() {
+    for name in GOLDEN {
+        let file = encoded(name);
+        std::fs::write(
+            golden(&format!("{name}.sha256")),
+            decoded_digest(&file) + "\n",
+        )
+        .unwrap();
+        std::fs::write(golden(&format!("{name}.wcodec")), file).unwrap();
+    }
+}

@@ -1,0 +1,292 @@
+//! A slow decoder written from FORMAT.md alone: it shares no code with the library and checks every MUST.
+//!
+//! `parse` covers sections 2 and 3 (`index.rs`), `decode` sections 4 to 6 (`payload.rs`, `rans.rs`).
+#![allow(dead_code, reason = "each user needs a part of it")]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "bounds are checked before, or the low bits are meant"
+)]
+
+mod index;
+mod payload;
+mod rans;
+
+pub(crate) use payload::{Chunk, chunk_slices, read_table};
+
+/// Why a file is refused.
+pub(crate) type Refusal = String;
+
+/// `Ok` if the rule holds.
+fn must(holds: bool, rule: &str) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(rule.to_owned()) }
+}
+
+/// Section 2 and 3 of a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    pub(crate) index_offset: u64,
+    pub(crate) index_len: u64,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) tensors: Vec<Tensor>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+    pub(crate) crc: u32,
+    pub(crate) file_len: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Attachment {
+    pub(crate) name: String,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+    pub(crate) crc: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Tensor {
+    pub(crate) name: String,
+    pub(crate) source: u32,
+    pub(crate) dtype: u8,
+    pub(crate) shape: Vec<u64>,
+    pub(crate) data_offset: u64,
+    pub(crate) chunk_samples: u32,
+    pub(crate) duplicate_of: Option<u32>,
+    pub(crate) digest: [u8; 32],
+    pub(crate) parts: Vec<Part>,
+    /// Length of its bytes, from dtype and shape.
+    pub(crate) raw_len: u64,
+    /// Bytes of one sample, from the dtype.
+    pub(crate) sample_len: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) method: u8,
+    pub(crate) mapping: u8,
+    pub(crate) symbol_bits: u8,
+    pub(crate) stored_bits: u8,
+    pub(crate) zero_bits: u8,
+    pub(crate) first_chunk: u32,
+    pub(crate) num_chunks: u32,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+    pub(crate) table_len: u32,
+    pub(crate) crc: u32,
+    /// Samples it decodes to.
+    pub(crate) samples: u64,
+}
+
+/// Reads little-endian fields one after the other.
+struct Fields<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Refusal> {
+        let (taken, rest) = self
+            .bytes
+            .split_at_checked(len)
+            .ok_or("a field is not all there")?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn number(&mut self, len: usize) -> Result<u64, Refusal> {
+        Ok(self
+            .take(len)?
+            .iter()
+            .rev()
+            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    fn u8(&mut self) -> Result<u8, Refusal> {
+        Ok(self.number(1)? as u8)
+    }
+
+    fn u16(&mut self) -> Result<u16, Refusal> {
+        Ok(self.number(2)? as u16)
+    }
+
+    fn u32(&mut self) -> Result<u32, Refusal> {
+        Ok(self.number(4)? as u32)
+    }
+
+    fn u64(&mut self) -> Result<u64, Refusal> {
+        self.number(8)
+    }
+
+    fn string(&mut self) -> Result<String, Refusal> {
+        let len = self.u16()?;
+        String::from_utf8(self.take(len.into())?.to_vec())
+            .map_err(|_| "a string is not UTF-8".into())
+    }
+
+    fn reserved(&mut self, len: usize) -> Result<(), Refusal> {
+        must(
+            self.take(len)?.iter().all(|&byte| byte == 0),
+            "a reserved field is not zero",
+        )
+    }
+
+    fn varint(&mut self) -> Result<u16, Refusal> {
+        let low = self.u8()?;
+        if low < 128 {
+            return Ok(low.into());
+        }
+        let high = self.u8()?;
+        must(high != 0 && high < 128, "the second byte of a varint")?;
+        Ok(u16::from(high) << 7 | u16::from(low & 127))
+    }
+}
+
+/// Header, footer, index, regions and padding: sections 2 and 3. Tensors over `max_tensor_len` bytes are refused.
+pub(crate) fn parse(file: &[u8], max_tensor_len: u64) -> Result<Container, Refusal> {
+    must(file.starts_with(b"\x89WCDC\r\n\n"), "magic")?;
+    must(
+        file.len() >= 128 + 16,
+        "the file is shorter than header and footer",
+    )?;
+    let (header, footer) = (&file[..128], &file[file.len() - 16..]);
+    let mut fields = Fields {
+        bytes: &header[8..],
+    };
+    must(fields.u16()? == 1, "version")?;
+    must(
+        crc32c::crc32c(&header[..124]).to_le_bytes() == header[124..],
+        "checksum of the header",
+    )?;
+    must(fields.u16()? == 128, "length of the header")?;
+    fields.reserved(4)?;
+    let (index_offset, index_len) = (fields.u64()?, fields.u64()?);
+    let index_crc = fields.u32()?;
+    fields.reserved(4)?;
+    must(fields.u64()? == file.len() as u64, "length of the file")?;
+    fields.reserved(32)?;
+    fields.reserved(44)?;
+    must(index_offset >= 128, "index_offset")?;
+    let end = u128::from(index_offset) + u128::from(index_len) + 16;
+    must(
+        end == file.len() as u128,
+        "the index ends where the footer begins",
+    )?;
+    let expected = [&header[40..48], &header[124..], b"WCDE"].concat();
+    must(footer == expected, "footer")?;
+    let index = &file[index_offset as usize..file.len() - 16];
+    must(crc32c::crc32c(index) == index_crc, "checksum of the index")?;
+    let container = index::read(index, (index_offset, index_len), max_tensor_len)?;
+    check_regions(file, &container)?;
+    for Source {
+        offset, len, crc, ..
+    } in &container.sources
+    {
+        must(
+            crc32c::crc32c(slice(file, *offset, *len)) == *crc,
+            "checksum of a safetensors header",
+        )?;
+    }
+    for Attachment {
+        offset, len, crc, ..
+    } in &container.attachments
+    {
+        must(
+            crc32c::crc32c(slice(file, *offset, *len)) == *crc,
+            "checksum of an attachment",
+        )?;
+    }
+    Ok(container)
+}
+
+/// Offset and length of each region, the index included.
+pub(crate) fn regions(container: &Container) -> Vec<(u64, u64)> {
+    let parts = container
+        .tensors
+        .iter()
+        .flat_map(|tensor| &tensor.parts)
+        .map(|part| (part.offset, part.len));
+    let attachments = container
+        .attachments
+        .iter()
+        .map(|attachment| (attachment.offset, attachment.len));
+    let sources = container
+        .sources
+        .iter()
+        .map(|source| (source.offset, source.len));
+    let index = (container.index_offset, container.index_len);
+    parts
+        .chain(attachments)
+        .chain(sources)
+        .chain([index])
+        .collect()
+}
+
+/// Section 2.3.
+fn check_regions(file: &[u8], container: &Container) -> Result<(), Refusal> {
+    let mut regions = regions(container);
+    regions.sort_unstable();
+    let footer = file.len() as u64 - 16;
+    let mut at = 128;
+    for (offset, len) in regions {
+        must(offset % 64 == 0, "alignment of a region")?;
+        must(offset >= at, "two regions overlap")?;
+        must(offset - at < 64, "padding of 64 bytes or more")?;
+        let end = offset.checked_add(len).ok_or("a region ends beyond 2^64")?;
+        must(end <= footer, "a region ends behind the footer's begin")?;
+        must(
+            slice(file, at, offset - at).iter().all(|&byte| byte == 0),
+            "padding is not zero",
+        )?;
+        at = end;
+    }
+    must(at == footer, "bytes before the footer")
+}
+
+/// Bytes that are known to be there.
+fn slice(file: &[u8], offset: u64, len: u64) -> &[u8] {
+    &file[offset as usize..][..len as usize]
+}
+
+/// The payload of a part of a parsed file.
+pub(crate) fn payload_of<'a>(file: &'a [u8], part: &Part) -> &'a [u8] {
+    slice(file, part.offset, part.len)
+}
+
+/// The bytes of a tensor of a parsed file, checked against its digest.
+pub(crate) fn decode_tensor(
+    file: &[u8],
+    container: &Container,
+    number: usize,
+) -> Result<Vec<u8>, Refusal> {
+    let named = &container.tensors[number];
+    let tensor = named
+        .duplicate_of
+        .map_or(named, |original| &container.tensors[original as usize]);
+    let mut out = Vec::new();
+    for part in &tensor.parts {
+        payload::decode_part(payload_of(file, part), tensor, part, &mut out)?;
+    }
+    must(
+        out.len() as u64 == named.raw_len,
+        "length of a decoded tensor",
+    )?;
+    must(*blake3::hash(&out).as_bytes() == named.digest, "digest")?;
+    Ok(out)
+}
+
+/// Every tensor's name and bytes.
+pub(crate) fn decode(file: &[u8], max_tensor_len: u64) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
+    let container = parse(file, max_tensor_len)?;
+    let names = container
+        .tensors
+        .iter()
+        .map(|tensor| tensor.name.clone())
+        .enumerate();
+    names
+        .map(|(number, name)| Ok((name, decode_tensor(file, &container, number)?)))
+        .collect()
+}
