@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<()> {
     let config = model::read_config(&source.config(args.config.as_deref())?)?;
     let tokenizer = generate::read_tokenizer(&source.tokenizer(args.tokenizer.as_deref())?)?;
     let prompt = generate::encode(&tokenizer, &args.prompt, &config)?;
-    let dtype = model::choose_dtype(args.dtype, &source, &device)?;
+    let dtype = model::choose_dtype(args.dtype, &source, &device);
     model::check_tensors(&config, &source)?;
     let place = if device.is_cuda() { "CUDA" } else { "the CPU" };
     eprintln!("{}, {dtype:?} on {place}", source.describe());

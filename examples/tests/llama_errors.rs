@@ -153,14 +153,6 @@ fn prompts_that_do_not_fit() {
         .run(&["--prompt", "five"])
         .failed(OTHER, &["token 9", "vocabulary has 5", "--tokenizer"]);
 }
-
-#[test]
-fn bf16_matrices_on_the_cpu() {
-    TinyModel::new()
-        .run(&["--dtype", "bf16"])
-        .failed(OTHER, &["bf16", "--dtype f32"]);
-}
-
 #[test]
 fn damaged_weights() {
     let model = TinyModel::new();

@@ -1,107 +1,71 @@
 //! What `inspect` shows.
 
-use crate::support::{encoded, keys, noise, safetensors, wcodec};
+use crate::support::{assert_keys, encoded, noise, safetensors, wcodec};
 use serde_json::Value;
 use std::fs;
 
+/// The sum of one key over a list of objects.
+fn sum(list: &Value, key: &str) -> u64 {
+    let values = list.as_array().unwrap().iter();
+    values.map(|one| one[key].as_u64().unwrap()).sum()
+}
+
 #[test]
-fn inspect_json_accounts_for_every_byte() {
+fn json_accounts_for_every_byte() {
     let home = encoded();
-    let file = wcodec(home.path(), &["inspect", "model.wcodec", "--json"])
-        .succeeded()
-        .json();
-    let expected = [
-        "attachment_bytes",
-        "attachments",
-        "bits_per_weight",
-        "elements",
-        "file",
-        "file_bytes",
-        "index_bytes",
-        "payload_bytes",
-        "ratio",
-        "source_bytes",
-        "source_header_bytes",
-        "sources",
-        "tensors",
-        "totals",
-        "version",
-    ];
-    assert_eq!(keys(&file), expected);
-    let parts = [
-        "attachment_bytes",
-        "index_bytes",
-        "payload_bytes",
-        "source_header_bytes",
-    ];
-    let sum: u64 = parts.iter().map(|part| file[part].as_u64().unwrap()).sum();
-    assert_eq!(file["file_bytes"].as_u64(), Some(sum));
-    let tensors = file["tensors"].as_array().unwrap();
-    let coded = |list: &Value| {
-        list.as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one["coded_bytes"].as_u64().unwrap())
-            .sum::<u64>()
-    };
-    assert_eq!(
-        file["payload_bytes"].as_u64(),
-        Some(coded(&file["tensors"]))
+    let file = wcodec(home.path(), &["inspect", "model.wcodec", "--json"]);
+    let file = file.succeeded().json();
+    assert_keys(
+        &file,
+        "file version sources attachments totals tensors elements ratio bits_per_weight \
+         file_bytes source_bytes attachment_bytes payload_bytes source_header_bytes index_bytes",
     );
-    assert_eq!(file["payload_bytes"].as_u64(), Some(coded(&file["totals"])));
-    assert_eq!((tensors.len(), file["version"].as_u64()), (6, Some(1)));
+    let payload_bytes = file["payload_bytes"].as_u64().unwrap();
+    let others = ["attachment_bytes", "index_bytes", "source_header_bytes"];
+    let others: u64 = others.iter().map(|part| file[part].as_u64().unwrap()).sum();
+    assert_eq!(file["file_bytes"].as_u64(), Some(payload_bytes + others));
+    assert_eq!(payload_bytes, sum(&file["tensors"], "coded_bytes"));
+    assert_eq!(payload_bytes, sum(&file["totals"], "coded_bytes"));
+    assert_eq!(
+        file["elements"].as_u64(),
+        Some(sum(&file["tensors"], "elements"))
+    );
+    assert_eq!(file["version"], 1);
     assert_eq!(file["sources"][0]["name"], "model.safetensors");
     assert_eq!(file["attachments"][0]["name"], "config.json");
+}
 
-    let tensor = &tensors[0];
-    let expected = [
-        "bits_per_weight",
-        "chunk_samples",
-        "coded_bytes",
-        "data_offset",
-        "digest",
-        "dtype",
-        "duplicate_of",
-        "elements",
-        "name",
-        "parts",
-        "raw_bytes",
-        "shape",
-        "source",
-        "tools",
-    ];
-    assert_eq!(keys(tensor), expected);
-    let expected = [
-        "crc32c",
-        "first_chunk",
-        "mapping",
-        "method",
-        "num_chunks",
-        "payload_bytes",
-        "payload_offset",
-        "stored_bits",
-        "symbol_bits",
-        "table_bytes",
-        "zero_bits",
-    ];
-    assert_eq!(keys(&tensor["parts"][0]), expected);
-    assert_eq!(tensor["digest"].as_str().unwrap().len(), 64);
-    assert_eq!(tensors[5]["duplicate_of"], "model.embed_tokens.weight");
-    let one = wcodec(
-        home.path(),
-        &[
-            "inspect",
-            "model.wcodec",
-            "--tensor",
-            "model.embed_tokens.weight",
-            "--json",
-        ],
+#[test]
+fn json_describes_each_tensor_and_its_parts() {
+    let home = encoded();
+    let json = |args: &[&str]| {
+        let run = wcodec(
+            home.path(),
+            &[&["inspect", "model.wcodec", "--json"], args].concat(),
+        );
+        run.succeeded().json()
+    };
+    let file = json(&[]);
+    let first = &file["tensors"][0];
+    assert_keys(
+        first,
+        "name dtype shape elements raw_bytes coded_bytes bits_per_weight tools source data_offset \
+         duplicate_of digest chunk_samples parts",
     );
-    let one = one.succeeded().json();
+    assert_keys(
+        &first["parts"][0],
+        "method mapping symbol_bits stored_bits zero_bits first_chunk num_chunks payload_offset \
+         payload_bytes table_bytes crc32c",
+    );
+    assert_eq!(first["digest"].as_str().unwrap().len(), 64);
     assert_eq!(
-        (keys(&one), &one["tensor"]),
-        (vec!["duplicates", "file", "tensor"], tensor)
+        file["tensors"][5]["duplicate_of"],
+        "model.embed_tokens.weight"
     );
+
+    let one = json(&["--tensor", "model.embed_tokens.weight"]);
+    assert_keys(&one, "file tensor duplicates");
+    assert_eq!(&one["tensor"], first);
     assert_eq!(one["duplicates"][0], "lm_head.weight");
 }
 

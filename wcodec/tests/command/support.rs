@@ -240,12 +240,10 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The keys of a JSON object, in alphabetical order.
-pub(crate) fn keys(object: &Value) -> Vec<&str> {
-    object
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect()
+/// The keys of `object` are those in `expected`, apart by spaces, in any order.
+pub(crate) fn assert_keys(object: &Value, expected: &str) {
+    let mut expected: Vec<&str> = expected.split_whitespace().collect();
+    expected.sort_unstable();
+    let found: Vec<&String> = object.as_object().unwrap().keys().collect();
+    assert_eq!(found, expected);
 }

@@ -1,6 +1,7 @@
 //! Sections 3.3 to 5: parts, splits, chunk tables.
 
-use super::support::forge::{Forge, ForgedChunk};
+use super::support::forge::Forge;
+use super::support::forge::part::ForgedChunk;
 use super::{refuse_after_layout, refuse_before_layout};
 
 #[test]

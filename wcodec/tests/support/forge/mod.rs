@@ -1,14 +1,14 @@
 //! Containers taken apart, changed and put together again with every length, place and checksum right, so that
 //! only the rule under test is broken.
 
-mod part;
+pub(crate) mod part;
 
-pub(crate) use part::{ForgedChunk, ForgedPart};
+use part::ForgedPart;
 
 use super::naive_decoder as naive;
 
 /// A container whose every field can be set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Forge {
     /// Number of source files, attachments and tensors, if not those that there are.
     pub(crate) counts: Option<[u32; 3]>,
@@ -89,14 +89,10 @@ impl Forge {
                 .collect(),
         });
         Self {
-            counts: None,
-            reserved: 0,
             sources: sources.collect(),
             attachments: attachments.collect(),
             tensors: tensors.collect(),
-            after_last_tensor: vec![],
-            padding: 0,
-            body: vec![],
+            ..Self::default()
         }
     }
 
@@ -140,7 +136,8 @@ impl Forge {
             .resize(self.body.len().next_multiple_of(64), padding);
     }
 
-    fn index(&self) -> Vec<u8> {
+    /// The bytes of the index.
+    pub(crate) fn index(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let counts = [
             self.sources.len(),
@@ -204,21 +201,24 @@ fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.extend(text);
 }
 
+/// The header and the footer of a file whose index lies at `index_offset`.
+pub(crate) fn header_and_footer(index_offset: u64, index: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut ends = vec![0; 128 + 16];
+    ends[..8].copy_from_slice(b"\x89WCDC\r\n\n");
+    ends[8..12].copy_from_slice(&[1, 0, 128, 0]);
+    ends[16..24].copy_from_slice(&index_offset.to_le_bytes());
+    ends[24..32].copy_from_slice(&(index.len() as u64).to_le_bytes());
+    ends[32..36].copy_from_slice(&crc32c::crc32c(index).to_le_bytes());
+    ends[40..48].copy_from_slice(&(index_offset + index.len() as u64 + 16).to_le_bytes());
+    fix_header(&mut ends);
+    let footer = ends.split_off(128);
+    (ends, footer)
+}
+
 /// Header, body, index and footer.
 pub(crate) fn seal(body: &[u8], index: &[u8]) -> Vec<u8> {
-    let mut file = vec![0; 128];
-    file.extend(body);
-    file.extend(index);
-    file.extend([0; 16]);
-    file[..8].copy_from_slice(b"\x89WCDC\r\n\n");
-    file[8..12].copy_from_slice(&[1, 0, 128, 0]);
-    file[16..24].copy_from_slice(&(128 + body.len() as u64).to_le_bytes());
-    file[24..32].copy_from_slice(&(index.len() as u64).to_le_bytes());
-    file[32..36].copy_from_slice(&crc32c::crc32c(index).to_le_bytes());
-    let len = file.len() as u64;
-    file[40..48].copy_from_slice(&len.to_le_bytes());
-    fix_header(&mut file);
-    file
+    let (header, footer) = header_and_footer(128 + body.len() as u64, index);
+    [&header, body, index, &footer].concat()
 }
 
 /// Makes header and footer agree again.
