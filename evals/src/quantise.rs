@@ -147,11 +147,9 @@ mod tests {
 
     #[test]
     fn the_largest_weight_gets_the_largest_code() {
-        let weights = [0.5, -1.0, 0.25, 0.0];
-        assert_eq!(Scheme::Int8Row.apply(&weights, 4).codes.1, [64, 129, 32, 0]);
-        assert_eq!(
-            Scheme::Int4Group128.apply(&weights, 4).codes.1,
-            [12 | 1 << 4, 10 | 8 << 4]
-        );
+        let int8 = Scheme::Int8Row.apply(&[64.0, -127.0, 31.6, 0.0], 4);
+        assert_eq!(int8.codes.1, [64, 129, 32, 0]);
+        let int4 = Scheme::Int4Group128.apply(&[4.0, -7.0, 2.4, 0.0], 4);
+        assert_eq!(int4.codes.1, [12 | 1 << 4, 10 | 8 << 4]);
     }
 }

@@ -135,11 +135,7 @@ pub(crate) fn check_tensors(config: &Config, source: &Source) -> Result<()> {
 }
 
 /// The number type to compute in.
-pub(crate) fn choose_dtype(
-    asked: Option<DtypeArg>,
-    source: &Source,
-    device: &Device,
-) -> DType {
+pub(crate) fn choose_dtype(asked: Option<DtypeArg>, source: &Source, device: &Device) -> DType {
     let stored = source
         .tensors()
         .get(EMBEDDING)

@@ -1,4 +1,10 @@
 //! Threads, sources of bytes, ranges of rows and old contents of buffers change nothing of what is decoded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod support;
 

@@ -1,4 +1,10 @@
 //! The same checkpoint gives the same file, and the same tensor the same payload, wherever it stands.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod support;
 
@@ -11,15 +17,56 @@ use wcodec::{Dtype, Effort, Reader};
 /// Tensors of a few chunks each, of every kind of payload.
 fn tensors() -> Vec<Tensor> {
     let tensor = |name: &str, dtype, shape: &[u64], kind, seed| {
-        Tensor::new(name, dtype, shape, content(kind, dtype, shape.iter().product(), seed))
+        Tensor::new(
+            name,
+            dtype,
+            shape,
+            content(kind, dtype, shape.iter().product(), seed),
+        )
     };
     vec![
-        tensor("model.embed_tokens.weight", Dtype::BF16, &[300, 512], Content::Weights, 1),
-        tensor("model.layers.0.mlp.up_proj.weight", Dtype::F32, &[90, 1001], Content::Weights, 2),
-        tensor("model.layers.0.bytes", Dtype::U8, &[100_000], Content::Mixed, 3),
-        tensor("model.layers.1.noise", Dtype::I32, &[77, 3], Content::Noise, 4),
-        tensor("model.layers.1.ids", Dtype::I64, &[5_000], Content::NegativeInts, 5),
-        tensor("model.norm.weight", Dtype::F16, &[4_096], Content::OneValue, 6),
+        tensor(
+            "model.embed_tokens.weight",
+            Dtype::BF16,
+            &[300, 512],
+            Content::Weights,
+            1,
+        ),
+        tensor(
+            "model.layers.0.mlp.up_proj.weight",
+            Dtype::F32,
+            &[90, 1001],
+            Content::Weights,
+            2,
+        ),
+        tensor(
+            "model.layers.0.bytes",
+            Dtype::U8,
+            &[100_000],
+            Content::Mixed,
+            3,
+        ),
+        tensor(
+            "model.layers.1.noise",
+            Dtype::I32,
+            &[77, 3],
+            Content::Noise,
+            4,
+        ),
+        tensor(
+            "model.layers.1.ids",
+            Dtype::I64,
+            &[5_000],
+            Content::NegativeInts,
+            5,
+        ),
+        tensor(
+            "model.norm.weight",
+            Dtype::F16,
+            &[4_096],
+            Content::OneValue,
+            6,
+        ),
         tensor("lm_head.weight", Dtype::BF16, &[33], Content::Sparse, 7),
     ]
 }
@@ -36,9 +83,16 @@ fn payloads(file: &Path) -> BTreeMap<String, Vec<Vec<u8>>> {
     };
     let of = |tensor: &naive_decoder::Tensor| {
         let parts = original(tensor).parts;
-        parts.iter().map(|part| naive_decoder::payload_of(&file, part).to_vec()).collect()
+        parts
+            .iter()
+            .map(|part| naive_decoder::payload_of(&file, part).to_vec())
+            .collect()
     };
-    container.tensors.iter().map(|tensor| (tensor.name.clone(), of(tensor))).collect()
+    container
+        .tensors
+        .iter()
+        .map(|tensor| (tensor.name.clone(), of(tensor)))
+        .collect()
 }
 
 #[test]
@@ -49,8 +103,13 @@ fn the_number_of_threads_changes_nothing() {
     for effort in EFFORTS {
         let mut files = Vec::new();
         for num_threads in [1, 2, 4] {
-            let file = folder.path().join(format!("{effort:?}-{num_threads}.wcodec"));
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads).build().unwrap();
+            let file = folder
+                .path()
+                .join(format!("{effort:?}-{num_threads}.wcodec"));
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(num_threads)
+                .build()
+                .unwrap();
             pool.install(|| import(&source, &file, effort));
             files.push(std::fs::read(file).unwrap());
         }
@@ -69,11 +128,18 @@ fn renaming_and_reordering_leave_payloads_alone() {
         }
         let found = payloads(&encode(&renamed, effort).file);
         for (before, after) in tensors.iter().zip(&renamed) {
-            assert!(found[&after.name] == expected[&before.name], "{effort:?} {}", before.name);
+            assert!(
+                found[&after.name] == expected[&before.name],
+                "{effort:?} {}",
+                before.name
+            );
         }
         let mut reversed = tensors;
         reversed.reverse();
-        assert!(payloads(&encode(&reversed, effort).file) == expected, "{effort:?} reversed");
+        assert!(
+            payloads(&encode(&reversed, effort).file) == expected,
+            "{effort:?} reversed"
+        );
     }
 }
 
@@ -81,12 +147,23 @@ fn renaming_and_reordering_leave_payloads_alone() {
 fn write_shards(folder: &Path, tensors: &[Tensor]) {
     let (first, second) = tensors.split_at(tensors.len() / 2);
     let mut map = serde_json::Map::new();
-    for (shard, name) in [(first, "model-00001-of-00002.safetensors"), (second, "model-00002-of-00002.safetensors")] {
+    for (shard, name) in [
+        (first, "model-00001-of-00002.safetensors"),
+        (second, "model-00002-of-00002.safetensors"),
+    ] {
         std::fs::write(folder.join(name), safetensors(shard)).unwrap();
-        map.extend(shard.iter().map(|tensor| (tensor.name.clone(), name.into())));
+        map.extend(
+            shard
+                .iter()
+                .map(|tensor| (tensor.name.clone(), name.into())),
+        );
     }
     let index = serde_json::json!({ "metadata": {}, "weight_map": map });
-    std::fs::write(folder.join("model.safetensors.index.json"), index.to_string()).unwrap();
+    std::fs::write(
+        folder.join("model.safetensors.index.json"),
+        index.to_string(),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -103,10 +180,19 @@ fn shards_and_neighbours_leave_payloads_alone() {
         assert!(payloads(&file) == expected, "{effort:?} sharded");
 
         let more = content(Content::Weights, Dtype::BF16, 20_000, 99);
-        tensors.insert(0, Tensor::new("model.layers.0.more", Dtype::BF16, &[20_000], more));
-        tensors.insert(3, Tensor::new("model.layers.0.zeros", Dtype::BF16, &[200], vec![0; 400]));
+        tensors.insert(
+            0,
+            Tensor::new("model.layers.0.more", Dtype::BF16, &[20_000], more),
+        );
+        tensors.insert(
+            3,
+            Tensor::new("model.layers.0.zeros", Dtype::BF16, &[200], vec![0; 400]),
+        );
         let mut found = payloads(&encode(&tensors, effort).file);
-        assert!(found.remove("model.layers.0.more").is_some() && found.remove("model.layers.0.zeros").is_some());
+        assert!(
+            found.remove("model.layers.0.more").is_some()
+                && found.remove("model.layers.0.zeros").is_some()
+        );
         assert!(found == expected, "{effort:?} with neighbours");
     }
 }
@@ -116,7 +202,10 @@ fn the_same_tensor_is_stored_once() {
     let mut tensors = tensors();
     let once = encode(&tensors, Effort::Default);
     for number in 0..tensors.len() {
-        let copy = Tensor { name: format!("copy {number}"), ..tensors[number].clone() };
+        let copy = Tensor {
+            name: format!("copy {number}"),
+            ..tensors[number].clone()
+        };
         tensors.push(copy);
     }
     let twice = encode(&tensors, Effort::Default);
@@ -125,7 +214,10 @@ fn the_same_tensor_is_stored_once() {
     for info in reader.tensors() {
         match info.duplicate_of {
             Some(original) => {
-                assert_eq!((info.coded_bytes(), info.digest), (0, reader.info(original).digest));
+                assert_eq!(
+                    (info.coded_bytes(), info.digest),
+                    (0, reader.info(original).digest)
+                );
                 copies += 1;
             }
             None => originals += 1,
@@ -134,7 +226,10 @@ fn the_same_tensor_is_stored_once() {
     assert_eq!((originals, copies), (tensors.len() / 2, tensors.len() / 2));
     let len = |file: &Path| std::fs::metadata(file).unwrap().len();
     let more = len(&twice.file) - len(&once.file);
-    assert!(more < 400 * copies as u64, "{more} bytes more for {copies} names");
+    assert!(
+        more < 400 * copies as u64,
+        "{more} bytes more for {copies} names"
+    );
     // The same bytes in another shape or dtype are another tensor.
     let bytes = content(Content::Weights, Dtype::BF16, 600, 1);
     let kin = [
@@ -143,7 +238,12 @@ fn the_same_tensor_is_stored_once() {
         Tensor::new("c", Dtype::F16, &[600], bytes),
     ];
     let reader = Reader::open(encode(&kin, Effort::Default).file).unwrap();
-    assert!(reader.tensors().iter().all(|info| info.duplicate_of.is_none()));
+    assert!(
+        reader
+            .tensors()
+            .iter()
+            .all(|info| info.duplicate_of.is_none())
+    );
 }
 
 /// What normal weights must shrink by, whatever else changes.
@@ -161,6 +261,9 @@ fn normal_weights_shrink() {
         let encoded = encode(&[Tensor::new("w", dtype, &[512, 1024], bytes)], effort);
         let ratio = raw / std::fs::metadata(&encoded.file).unwrap().len() as f64;
         println!("{dtype} {effort:?}: {ratio:.3}");
-        assert!(ratio >= least, "{dtype} {effort:?}: {ratio:.3}, less than {least}");
+        assert!(
+            ratio >= least,
+            "{dtype} {effort:?}: {ratio:.3}, less than {least}"
+        );
     }
 }

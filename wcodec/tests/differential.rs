@@ -1,4 +1,10 @@
 //! The library against the decoder written from FORMAT.md, and its conversion of floats against `half`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod support;
 

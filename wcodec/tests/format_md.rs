@@ -1,5 +1,12 @@
 //! FORMAT.md tells the truth: its example is the golden file, its constants are the crate's.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking, in helpers too"
+)]
+
 use std::collections::BTreeMap;
 use wcodec::format;
 

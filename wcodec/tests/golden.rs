@@ -1,5 +1,12 @@
 //! Files of every version stay readable, and the encoder's bytes change only on purpose.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking, in helpers too"
+)]
+
 mod support;
 
 use sha2::{Digest, Sha256};
@@ -90,13 +97,37 @@ fn modes() -> Vec<Tensor> {
     ]
 }
 
-const GOLDEN: [&str; 2] = ["v1_example", "v1_modes"];
+/// Several chunks and tables a part, every chunk mode, and escapes.
+fn chunks() -> Vec<Tensor> {
+    const CHUNK: usize = 1 << 14; // what the encoder makes of so small a tensor
+    let mut random = Random(5);
+    let mut rare = |odds: u64| u8::from(random.bits().is_multiple_of(odds));
+    let constant = vec![7; CHUNK];
+    let sparse: Vec<u8> = (0..CHUNK).map(|_| rare(50)).collect();
+    let dense: Vec<u8> = (0..CHUNK).map(|_| 1 - rare(50)).collect();
+    let noise = Random(6).bytes(100);
+    let mixed = [constant, sparse, dense, noise].concat();
+    let mut random = Random(7);
+    let mut escapes: Vec<u8> = (0..CHUNK)
+        .map(|_| u8::try_from(random.bits() % 30).unwrap())
+        .collect();
+    // Three values that a small table has no room for, one of them kept.
+    for (position, value) in [(3, 77), (9000, 99), (9001, 77), (CHUNK - 1, 200)] {
+        escapes[position] = value;
+    }
+    vec![
+        Tensor::new("a.mixed", Dtype::U8, &[mixed.len() as u64], mixed),
+        Tensor::new("b.escapes", Dtype::U8, &[escapes.len() as u64], escapes),
+    ]
+}
+
+const GOLDEN: [&str; 3] = ["v1_example", "v1_modes", "v1_chunks"];
 
 fn encoded(name: &str) -> Vec<u8> {
-    let tensors = if name == "v1_example" {
-        example()
-    } else {
-        modes()
+    let tensors = match name {
+        "v1_example" => example(),
+        "v1_modes" => modes(),
+        _ => chunks(),
     };
     std::fs::read(encode(&tensors, Effort::Default).file).unwrap()
 }

@@ -1,5 +1,12 @@
 //! Real checkpoints, there and back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking, in helpers too"
+)]
+
 use std::path::{Path, PathBuf};
 use wcodec::{Effort, Reader, checkpoint};
 

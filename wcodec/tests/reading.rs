@@ -1,4 +1,10 @@
 //! How much is read, and how much a file holds beyond the bits that are coded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod support;
 
@@ -27,12 +33,17 @@ impl ReadAt for Sparse {
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.read_bytes.fetch_add(buf.len() as u64, Ordering::Relaxed);
-        let run = self.runs.iter().find(|(start, bytes)| {
-            (*start..start + bytes.len() as u64).contains(&offset)
-        });
+        self.read_bytes
+            .fetch_add(buf.len() as u64, Ordering::Relaxed);
+        let run = self
+            .runs
+            .iter()
+            .find(|(start, bytes)| (*start..start + bytes.len() as u64).contains(&offset));
         let Some((start, bytes)) = run else {
-            panic!("{} bytes at {offset} are none of an inspection's business", buf.len());
+            panic!(
+                "{} bytes at {offset} are none of an inspection's business",
+                buf.len()
+            );
         };
         bytes.as_slice().read_exact_at(buf, offset - start)
     }
@@ -43,10 +54,15 @@ fn llama() -> Vec<(String, Vec<u64>)> {
     let mut tensors = vec![("model.embed_tokens.weight".to_owned(), vec![32_000, 4_096])];
     for layer in 0..32 {
         let mut add = |name: &str, shape: &[u64]| {
-            tensors.push((format!("model.layers.{layer}.{name}.weight"), shape.to_vec()));
+            tensors.push((
+                format!("model.layers.{layer}.{name}.weight"),
+                shape.to_vec(),
+            ));
         };
         add("input_layernorm", &[4_096]);
-        ["q", "k", "v", "o"].iter().for_each(|name| add(&format!("self_attn.{name}_proj"), &[4_096, 4_096]));
+        ["q", "k", "v", "o"]
+            .iter()
+            .for_each(|name| add(&format!("self_attn.{name}_proj"), &[4_096, 4_096]));
         add("post_attention_layernorm", &[4_096]);
         add("mlp.gate_proj", &[11_008, 4_096]);
         add("mlp.up_proj", &[11_008, 4_096]);
@@ -68,13 +84,18 @@ fn place(at: &mut u64, len: u64) -> u64 {
 fn forged(name: &str, shape: &[u64], data_offset: u64, at: &mut u64) -> ForgedTensor {
     const PART_LEN: u64 = 32 << 20;
     let samples: u64 = shape.iter().product();
-    let chunk_samples = if shape.last() == Some(&11_008) { 33_024 } else { samples.min(32_768) };
+    let chunk_samples = if shape.last() == Some(&11_008) {
+        33_024
+    } else {
+        samples.min(32_768)
+    };
     let chunks_a_part = PART_LEN / (2 * chunk_samples);
     let num_chunks = samples.div_ceil(chunk_samples);
     let parts = (0..num_chunks.div_ceil(chunks_a_part)).map(|number| {
         let first_chunk = number * chunks_a_part;
         let chunks = chunks_a_part.min(num_chunks - first_chunk);
-        let raw = 2 * (samples.min((first_chunk + chunks) * chunk_samples) - first_chunk * chunk_samples);
+        let raw =
+            2 * (samples.min((first_chunk + chunks) * chunk_samples) - first_chunk * chunk_samples);
         let len = raw * 2 / 3;
         ForgedPart::of(Part {
             method: 0,
@@ -123,7 +144,12 @@ fn inspecting_a_large_model_takes_three_small_reads() {
         file_len,
     };
     let tokenizer = file("tokenizer.json", place(&mut at, 1_842_767), 1_842_767, 0);
-    let source = file("model.safetensors", place(&mut at, 35_000), 35_000, 35_000 + data_len);
+    let source = file(
+        "model.safetensors",
+        place(&mut at, 35_000),
+        35_000,
+        35_000 + data_len,
+    );
     let forge = Forge {
         sources: vec![source],
         attachments: vec![tokenizer],
@@ -162,7 +188,8 @@ impl ReadAt for Counting {
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read_bytes.fetch_add(buf.len() as u64, Ordering::Relaxed);
+        self.read_bytes
+            .fetch_add(buf.len() as u64, Ordering::Relaxed);
         self.bytes.as_slice().read_exact_at(buf, offset)
     }
 }
@@ -170,13 +197,21 @@ impl ReadAt for Counting {
 #[test]
 fn a_tensor_or_a_few_rows_are_read_without_the_rest() {
     let weights = |name, seed| {
-        Tensor::new(name, Dtype::BF16, &[1_000, 512], content(Content::Weights, Dtype::BF16, 512_000, seed))
+        Tensor::new(
+            name,
+            Dtype::BF16,
+            &[1_000, 512],
+            content(Content::Weights, Dtype::BF16, 512_000, seed),
+        )
     };
     let tensors = [weights("a", 1), weights("b", 2), weights("c", 3)];
     let encoded = encode(&tensors, Effort::Default);
     let read_bytes = Arc::new(AtomicU64::new(0));
     let bytes = std::fs::read(&encoded.file).unwrap();
-    let source = Counting { bytes, read_bytes: Arc::clone(&read_bytes) };
+    let source = Counting {
+        bytes,
+        read_bytes: Arc::clone(&read_bytes),
+    };
     let reader = Reader::new(source, &Limits::default()).unwrap();
     let id = reader.find("b").unwrap();
     let coded = reader.info(id).coded_bytes();
@@ -192,7 +227,10 @@ fn a_tensor_or_a_few_rows_are_read_without_the_rest() {
     reader.decode_rows(id, 700..701, &mut row).unwrap();
     assert!(row == whole[700 * 1_024..701 * 1_024]);
     let read = read_bytes.swap(0, Ordering::Relaxed);
-    assert!(read <= coded / 10, "{read} bytes read for one row of a tensor of {coded}");
+    assert!(
+        read <= coded / 10,
+        "{read} bytes read for one row of a tensor of {coded}"
+    );
 
     reader.decode_rows(id, 700..700, &mut []).unwrap();
     assert_eq!(read_bytes.load(Ordering::Relaxed), 0, "no row");
@@ -203,7 +241,10 @@ fn a_tensor_or_a_few_rows_are_read_without_the_rest() {
 fn overhead_stays_small() {
     const ELEMS: u64 = 2048 * 1024;
     let weights = content(Content::Weights, Dtype::BF16, ELEMS, 1);
-    let encoded = encode(&[Tensor::new("w", Dtype::BF16, &[2048, 1024], weights)], Effort::Default);
+    let encoded = encode(
+        &[Tensor::new("w", Dtype::BF16, &[2048, 1024], weights)],
+        Effort::Default,
+    );
     let file = std::fs::read(&encoded.file).unwrap();
     let container = naive_decoder::parse(&file, u64::MAX).expect("a valid file");
     let mut useful_bits = 0;
@@ -212,9 +253,15 @@ fn overhead_stays_small() {
             let payload = naive_decoder::payload_of(&file, part);
             let table = &payload[payload.len() - usize::try_from(part.table_len).unwrap()..];
             let (chunks, _) = naive_decoder::read_table(table, tensor, part).unwrap();
-            assert!(part.method == 0 && chunks.iter().all(|chunk| chunk.mode == 0), "all of it is coded");
+            assert!(
+                part.method == 0 && chunks.iter().all(|chunk| chunk.mode == 0),
+                "all of it is coded"
+            );
             useful_bits += part.samples * u64::from(part.stored_bits);
-            useful_bits += chunks.iter().map(|chunk| 8 * (u64::from(chunk.coded_len) - 128)).sum::<u64>();
+            useful_bits += chunks
+                .iter()
+                .map(|chunk| 8 * (u64::from(chunk.coded_len) - 128))
+                .sum::<u64>();
         }
     }
     let overhead = (8 * file.len() as u64 - useful_bits) as f64 / ELEMS as f64;

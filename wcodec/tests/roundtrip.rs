@@ -1,4 +1,10 @@
 //! Every dtype, shape, content and effort: checkpoint to container and back, byte for byte.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod support;
 
@@ -125,7 +131,7 @@ fn tensors_of_several_parts() {
     const ROW: u64 = 4_099;
     let rows = (40 << 20) / ROW;
     let bytes: Vec<u8> = (0..ROW * rows)
-        .map(|i| (i * i >> 9).to_le_bytes()[0] & 0x1f)
+        .map(|i| ((i * i) >> 9).to_le_bytes()[0] & 0x1f)
         .collect();
     let tensors = [Tensor::new("w", Dtype::U8, &[rows, ROW], bytes)];
     let encoded = round_trip("several parts", &tensors, Effort::Fast);
@@ -137,7 +143,9 @@ fn tensors_of_several_parts() {
     let boundary = u64::from(first_chunk) * u64::from(reader.info(id).chunk_samples()) / ROW;
     let start = usize::try_from((boundary - 3) * ROW).unwrap();
     let mut found = vec![0xaa; usize::try_from(7 * ROW).unwrap()];
-    reader.decode_rows(id, boundary - 3..boundary + 4, &mut found).unwrap();
+    reader
+        .decode_rows(id, boundary - 3..boundary + 4, &mut found)
+        .unwrap();
     assert!(found == tensors[0].bytes[start..][..found.len()]);
 }
 
@@ -148,7 +156,17 @@ fn a_checkpoint_without_tensors() {
 
 #[test]
 fn odd_names() {
-    let names = ["", " ", "a/b", "../x", "ünï", "\u{1}", "\"quoted\"", "__metadata", &"n".repeat(60_000)];
+    let names = [
+        "",
+        " ",
+        "a/b",
+        "../x",
+        "ünï",
+        "\u{1}",
+        "\"quoted\"",
+        "__metadata",
+        &"n".repeat(60_000),
+    ];
     let tensors: Vec<Tensor> = (0..names.len())
         .map(|i| Tensor::new(names[i], Dtype::U8, &[1], vec![u8::try_from(i).unwrap()]))
         .collect();
@@ -169,7 +187,13 @@ fn any_tensor() -> impl Strategy<Value = (Tensor, Effort)> {
         let len = blank.bytes.len();
         // Fewer bits a byte: from a constant to noise.
         prop::collection::vec(0..=u8::MAX >> keep, len).prop_map(move |bytes| {
-            (Tensor { bytes, ..blank.clone() }, effort)
+            (
+                Tensor {
+                    bytes,
+                    ..blank.clone()
+                },
+                effort,
+            )
         })
     })
 }
@@ -184,7 +208,10 @@ fn any_small_tensor() {
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&any_tensor(), |(tensor, effort)| {
-        let label = format!("seed {SEED}, {} {:?} {effort:?}", tensor.dtype, tensor.shape);
+        let label = format!(
+            "seed {SEED}, {} {:?} {effort:?}",
+            tensor.dtype, tensor.shape
+        );
         round_trip(&label, &[tensor], effort);
         Ok(())
     });

@@ -73,6 +73,7 @@ impl Plane {
     /// # Panics
     ///
     /// Never; samples beyond the end of `packed` stay as they are.
+    #[inline(always)]
     pub(crate) fn inverse<S: Sample>(self, packed: &[u8], stored: &mut [S]) {
         match self.width {
             8 => {

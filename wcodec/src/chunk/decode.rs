@@ -1,12 +1,14 @@
 //! Chunk to elements.
-#![deny(clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::{ChunkEntry, ESCAPE_BYTES, Mode};
 use crate::bitplane::Plane;
 use crate::entropy::rans::{DecodeTable, Decoder};
+use crate::entropy::simd::{Isa, Work};
 use crate::error::ErrorKind;
 use crate::format::{checksum, checksum_append};
 use crate::samples::{Mapping, Sample, Split};
+use std::marker::PhantomData;
 
 /// Samples decoded at a time: symbols, stored bits and output of one block stay in the first-level cache.
 const BLOCK: usize = 1024;
@@ -95,24 +97,58 @@ fn decode_rans<S: Sample, T>(
         .ok_or(malformed("num_escapes", "4.2"))?;
 
     let mut decoder = Decoder::new(words)?;
-    let (mut symbols, mut stored) = ([0u16; BLOCK], [S::ZERO; BLOCK]);
+    let mut symbols = [0u16; BLOCK];
     for (index, out) in out.chunks_mut(BLOCK).enumerate() {
-        let (Some(symbols), Some(stored)) =
-            (symbols.get_mut(..out.len()), stored.get_mut(..out.len()))
-        else {
+        let Some(symbols) = symbols.get_mut(..out.len()) else {
             break; // blocks are at most BLOCK long
         };
         decoder.decode(table, symbols)?;
-        read_stored(chunk.planes, index * BLOCK, stored);
-        join(symbols, stored, chunk.split, out, convert);
+        let (first, sample) = (index * BLOCK, PhantomData::<S>);
+        Isa::chosen().run(Merge {
+            chunk,
+            first,
+            symbols,
+            out,
+            convert,
+            sample,
+        });
     }
     decoder.finish()?;
     patch_escapes(chunk, escapes, out, convert)
 }
 
-/// Reads the stored bits of samples `first` (a multiple of 8) and up.
+/// The symbols of one block, and where their elements go: the chunk's from `first` (a multiple of 8) on.
+struct Merge<'a, S, T, F> {
+    chunk: ChunkView<'a>,
+    first: usize,
+    symbols: &'a [u16],
+    out: &'a mut [T],
+    convert: &'a F,
+    sample: PhantomData<S>,
+}
+
+impl<S: Sample, T, F: Fn(S) -> T> Work for Merge<'_, S, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut stored = [S::ZERO; BLOCK];
+        if let Some(stored) = stored.get_mut(..self.out.len()) {
+            read_stored(self.chunk.planes, self.first, stored);
+            join(
+                self.symbols,
+                stored,
+                self.chunk.split,
+                self.out,
+                self.convert,
+            );
+        }
+    }
+}
+
+/// Joins the stored bits of samples `first` (a multiple of 8) and up into `stored`, which is zero.
+#[inline(always)]
 fn read_stored<S: Sample>(planes: &[(Plane, &[u8])], first: usize, stored: &mut [S]) {
-    stored.fill(S::ZERO);
     for (plane, bytes) in planes {
         plane.inverse(
             bytes.get(plane.offset_bytes(first)..).unwrap_or_default(),
@@ -122,6 +158,7 @@ fn read_stored<S: Sample>(planes: &[(Plane, &[u8])], first: usize, stored: &mut 
 }
 
 /// Joins symbols and stored bits. The mapping is decided once, outside the loop.
+#[inline(always)]
 fn join<S: Sample, T>(
     symbols: &[u16],
     stored: &[S],

@@ -3,3 +3,4 @@
 pub(crate) mod cost;
 pub(crate) mod histogram;
 pub(crate) mod rans;
+pub(crate) mod simd;

@@ -31,6 +31,28 @@ fn widen_bf16(bits: u16) -> f32 {
     f32::from_bits((u32::from(bits) | (is_nan << 6)) << 16)
 }
 
+/// `half`'s widening of F16, written without a branch so that it vectorises.
+#[inline]
+fn widen_f16(bits: u16) -> f32 {
+    const INFINITY: u16 = 0x7c00;
+    let magnitude = bits & 0x7fff;
+    // The exponent's bias grows by 112; the multiplication is exact, for subnormals too.
+    let scaled = f32::from_bits(u32::from(magnitude) << 13) * f32::from_bits((127 + 112) << 23);
+    let special = u32::from(magnitude >= INFINITY) * 0x7f80_0000;
+    let quiet = u32::from(magnitude > INFINITY) << 22;
+    f32::from_bits(scaled.to_bits() | special | quiet | (u32::from(bits & 0x8000) << 16))
+}
+
+/// `half`'s rounding to BF16, written without a branch so that it vectorises.
+#[inline]
+fn narrow_to_bf16(bits: u32) -> u16 {
+    let is_nan = bits & 0x7fff_ffff > 0x7f80_0000;
+    // To nearest, ties to even: up by just under half, and by the lowest bit that stays.
+    let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
+    let quieted = (bits >> 16) as u16 | 0x40;
+    if is_nan { quieted } else { rounded }
+}
+
 impl FloatElement for f32 {
     #[inline]
     fn from_bf16(bits: u16) -> Self {
@@ -38,7 +60,7 @@ impl FloatElement for f32 {
     }
     #[inline]
     fn from_f16(bits: u16) -> Self {
-        f16::from_bits(bits).to_f32()
+        widen_f16(bits)
     }
     #[inline]
     fn from_f32(bits: u32) -> Self {
@@ -80,11 +102,11 @@ impl FloatElement for bf16 {
     }
     #[inline]
     fn from_f16(bits: u16) -> Self {
-        Self::from_f32(f16::from_bits(bits).to_f32())
+        Self::from_bits(narrow_to_bf16(widen_f16(bits).to_bits()))
     }
     #[inline]
     fn from_f32(bits: u32) -> Self {
-        Self::from_f32(f32::from_bits(bits))
+        Self::from_bits(narrow_to_bf16(bits))
     }
     #[inline]
     fn from_f64(bits: u64) -> Self {
@@ -95,6 +117,25 @@ impl FloatElement for bf16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn widening_f16_equals_half_on_every_pattern() {
+        for bits in 0..=u16::MAX {
+            let expected = f16::from_bits(bits).to_f32().to_bits();
+            assert_eq!(widen_f16(bits).to_bits(), expected, "{bits:#06x}");
+        }
+    }
+
+    #[test]
+    fn narrowing_to_bf16_equals_half_around_every_rounding_boundary() {
+        for upper in 0..=u16::MAX {
+            for lower in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let bits = u32::from(upper) << 16 | lower;
+                let expected = bf16::from_f32(f32::from_bits(bits)).to_bits();
+                assert_eq!(narrow_to_bf16(bits), expected, "{bits:#010x}");
+            }
+        }
+    }
 
     #[test]
     fn widening_bf16_equals_half_on_every_pattern() {

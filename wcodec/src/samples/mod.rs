@@ -215,7 +215,7 @@ macro_rules! impl_sample {
                 }
             }
 
-            #[inline]
+            #[inline(always)]
             fn inverse(symbol: u16, stored: Self, split: Split) -> Self {
                 let stored_bits = u32::from(split.stored_bits);
                 match split.mapping {

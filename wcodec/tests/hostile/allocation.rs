@@ -49,6 +49,8 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, usize::try_from(PEAK.get() - before).unwrap())
 }
 
+type Edit = (&'static str, fn(&mut Forge));
+
 fn assert_cheap(label: &str, file: Vec<u8>) {
     let (result, peak) = peak_of(|| Reader::new(file, &Limits::default()).map(|_| ()));
     assert!(result.is_err(), "{label}: accepted");
@@ -75,7 +77,7 @@ fn false_counts_allocate_nothing() {
         all[which] = u32::MAX;
         assert_cheap("an index of counts alone", seal(&[], &counts(all)));
     }
-    let edits: [(&str, fn(&mut Forge)); 6] = [
+    let edits: [Edit; 6] = [
         ("chunks", |f| f.part("w").fields.num_chunks = u32::MAX),
         ("chunks of a huge constant", |f| {
             (f.tensor("ones").shape, f.tensor("ones").chunk_samples) = (vec![1 << 33], 2);

@@ -1,6 +1,12 @@
 //! Files that break FORMAT.md: each is refused, by the library and by the naive decoder, and nothing panics.
 //!
 //! The modules `container`, `index`, `payload` and `entropy` break one rule at a time with every checksum right; the tests here damage bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod allocation;
 mod container;
@@ -162,6 +168,20 @@ fn a_file_taken_apart_and_put_together_is_the_same() {
         [0, 1, 2],
         "every method of a part"
     );
+}
+
+/// Padding within a payload decodes to nothing; only its checksum has to fit (FORMAT.md 4.1).
+#[test]
+fn padding_of_coded_bytes_is_not_looked_at() {
+    let mut forge = Forge::open(base());
+    for chunk in &mut forge.part("mixed").chunks {
+        chunk.coded_padding = 0xff;
+    }
+    forge.lay_out();
+    let file = forge.seal();
+    assert!(file != base());
+    verify_bytes(&file).expect("it is valid");
+    naive_decoder::decode(&file, MAX_TENSOR_LEN).expect("it is valid");
 }
 
 #[test]

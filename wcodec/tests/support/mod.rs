@@ -1,8 +1,15 @@
 //! What the tests share: checkpoints made in memory, and a seeded source of bits.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod content;
 pub(crate) mod forge;
+pub(crate) mod fuzzing;
 pub(crate) mod naive_decoder;
 
 use std::path::{Path, PathBuf};
@@ -132,6 +139,7 @@ impl Random {
 }
 
 /// `num` weights as BF16, F16, F32 or F64 bytes.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is meant")]
 pub(crate) fn weights(dtype: Dtype, num: usize, scale: f64, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
     (0..num)

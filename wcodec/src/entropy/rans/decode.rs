@@ -1,8 +1,11 @@
 //! rANS decoding, scalar: the oracle of every SIMD and device decoder (FORMAT.md 6.3).
-#![deny(clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::alias;
 use super::table::Table;
+use crate::entropy::simd::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::entropy::simd::avx2;
 use crate::error::ErrorKind;
 use crate::format::{RANS_LANES, RANS_SCALE_BITS, RANS_STATE_MIN, RANS_WORD_BITS};
 
@@ -22,6 +25,8 @@ pub(crate) const STATES_BYTES: usize = LANES * size_of::<u32>();
 pub(crate) struct DecodeTable {
     slots: Box<[u32; SLOTS]>,
     values: Box<[u16; 256]>,
+    #[cfg(target_arch = "x86_64")]
+    shuffles: Option<avx2::ShuffleTable>,
 }
 
 impl DecodeTable {
@@ -47,7 +52,12 @@ impl DecodeTable {
                 *rank += 1;
             }
         }
-        Self { slots, values }
+        Self {
+            slots,
+            values,
+            #[cfg(target_arch = "x86_64")]
+            shuffles: avx2::ShuffleTable::new(table),
+        }
     }
 }
 
@@ -90,8 +100,29 @@ impl<'a> Decoder<'a> {
     ///
     /// Never, for any input.
     pub(crate) fn decode(&mut self, table: &DecodeTable, out: &mut [u16]) -> Result<(), ErrorKind> {
+        self.decode_with(Isa::chosen(), table, out)
+    }
+
+    /// [`decode`](Self::decode) with instructions that this machine has.
+    pub(crate) fn decode_with(
+        &mut self,
+        isa: Isa,
+        table: &DecodeTable,
+        out: &mut [u16],
+    ) -> Result<(), ErrorKind> {
         let (groups, tail) = out.as_chunks_mut::<LANES>();
-        for group in groups {
+        #[allow(unused_mut, reason = "scalar machines decode every group below")]
+        let mut decoded = 0;
+        #[cfg(target_arch = "x86_64")]
+        if let (Isa::Avx2, Some(shuffles)) = (isa, &table.shuffles) {
+            // SAFETY: `Isa::Avx2` is made only where the machine has AVX2 and POPCNT.
+            #[expect(unsafe_code, reason = "SIMD")]
+            let done =
+                unsafe { avx2::decode_groups(shuffles, &mut self.states, self.words, groups) };
+            (decoded, self.words) = done;
+        }
+        let _ = isa;
+        for group in groups.iter_mut().skip(decoded) {
             match self.words.first_chunk::<{ LANES * WORD_BYTES }>() {
                 Some(words) => self.decode_group(table, words, group)?,
                 None => self.decode_tail(table, group)?,

@@ -52,24 +52,35 @@ impl Forge {
     /// Takes a valid container apart.
     pub(crate) fn open(file: &[u8]) -> Self {
         let container = naive::parse(file, u64::MAX).expect("the file to forge from is valid");
-        let region = |offset: u64, len: u64| {
-            let offset = usize::try_from(offset).unwrap();
-            file[offset..offset + usize::try_from(len).unwrap()].to_vec()
-        };
+        let mut forge = Self::of(&container);
+        for forged in forge.attachments.iter_mut().chain(&mut forge.sources) {
+            let offset = usize::try_from(forged.offset).unwrap();
+            forged.bytes = file[offset..][..usize::try_from(forged.len).unwrap()].to_vec();
+        }
+        for (forged, tensor) in forge.tensors.iter_mut().zip(&container.tensors) {
+            for (forged, part) in forged.parts.iter_mut().zip(&tensor.parts) {
+                *forged = ForgedPart::open(file, tensor, part);
+            }
+        }
+        forge
+    }
+
+    /// The index of a container, without what it points at.
+    pub(crate) fn of(container: &naive::Container) -> Self {
         let sources = container.sources.iter().map(|source| ForgedFile {
             name: source.name.clone().into_bytes(),
-            bytes: region(source.offset, source.len),
-            offset: 0,
-            len: 0,
-            crc: 0,
+            bytes: vec![],
+            offset: source.offset,
+            len: source.len,
+            crc: source.crc,
             file_len: source.file_len,
         });
         let attachments = container.attachments.iter().map(|attachment| ForgedFile {
             name: attachment.name.clone().into_bytes(),
-            bytes: region(attachment.offset, attachment.len),
-            offset: 0,
-            len: 0,
-            crc: 0,
+            bytes: vec![],
+            offset: attachment.offset,
+            len: attachment.len,
+            crc: attachment.crc,
             file_len: 0,
         });
         let tensors = container.tensors.iter().map(|tensor| ForgedTensor {
@@ -85,7 +96,7 @@ impl Forge {
             parts: tensor
                 .parts
                 .iter()
-                .map(|part| ForgedPart::open(file, tensor, part))
+                .map(|part| ForgedPart::of(*part))
                 .collect(),
         });
         Self {

@@ -28,12 +28,22 @@ pub(crate) struct ForgedChunk {
 impl ForgedPart {
     /// A part of which only the entry matters.
     pub(crate) fn of(fields: naive::Part) -> Self {
-        Self { fields, plane: 0, reserved: 0, raw: vec![], chunks: vec![], tables: vec![] }
+        Self {
+            fields,
+            plane: 0,
+            reserved: 0,
+            raw: vec![],
+            chunks: vec![],
+            tables: vec![],
+        }
     }
 
     pub(super) fn open(file: &[u8], tensor: &naive::Tensor, part: &naive::Part) -> Self {
         let payload = naive::payload_of(file, part);
-        let mut forged = Self { raw: payload.to_vec(), ..Self::of(*part) };
+        let mut forged = Self {
+            raw: payload.to_vec(),
+            ..Self::of(*part)
+        };
         if part.method == 0 {
             let table = &payload[payload.len() - part.table_len as usize..];
             let (entries, tables) = naive::read_table(table, tensor, part).unwrap();
@@ -41,7 +51,7 @@ impl ForgedPart {
             forged.raw.clear();
             forged.tables = tables.to_vec();
             forged.chunks = std::iter::zip(entries, slices)
-                .map(|(entry, (coded, planes))| ForgedChunk {
+                .map(|(entry, naive::Slices { coded, planes })| ForgedChunk {
                     entry,
                     coded: coded[..entry.coded_len as usize].to_vec(),
                     coded_padding: 0,

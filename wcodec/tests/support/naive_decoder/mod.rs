@@ -11,7 +11,7 @@ mod index;
 mod payload;
 mod rans;
 
-pub(crate) use payload::{Chunk, chunk_slices, read_table};
+pub(crate) use payload::{Chunk, Slices, chunk_slices, read_table};
 
 /// Why a file is refused.
 pub(crate) type Refusal = String;
@@ -202,8 +202,13 @@ pub(crate) fn parse(file: &[u8], max_tensor_len: u64) -> Result<Container, Refus
     Ok(container)
 }
 
+/// The index alone, whatever lies elsewhere and whatever the checksums.
+pub(crate) fn parse_index(bytes: &[u8], max_tensor_len: u64) -> Result<Container, Refusal> {
+    index::read(bytes, (0, bytes.len() as u64), max_tensor_len)
+}
+
 /// Offset and length of each region, the index included.
-pub(crate) fn regions(container: &Container) -> Vec<(u64, u64)> {
+fn regions(container: &Container) -> Vec<(u64, u64)> {
     let parts = container
         .tensors
         .iter()

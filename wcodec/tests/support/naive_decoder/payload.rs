@@ -17,7 +17,7 @@ pub(crate) struct Chunk {
 }
 
 /// Section 5.3: the widths of the planes of `k` stored bits.
-pub(crate) fn plane_widths(k: u8) -> Vec<u8> {
+fn plane_widths(k: u8) -> Vec<u8> {
     let mut widths: Vec<u8> = [1, 2, 4, 8]
         .into_iter()
         .filter(|width| k & width != 0)
@@ -54,28 +54,38 @@ pub(crate) fn read_table<'a>(
     Ok((chunks, fields.bytes))
 }
 
-/// The coded bytes and the planes of each chunk, all with their padding.
+/// The coded bytes and the planes of a chunk, all with their padding.
+#[derive(Debug)]
+pub(crate) struct Slices<'a> {
+    pub(crate) coded: &'a [u8],
+    pub(crate) planes: Vec<&'a [u8]>,
+}
+
+/// The bytes of each chunk.
 pub(crate) fn chunk_slices<'a>(
     payload: &'a [u8],
     part: &Part,
     chunks: &[Chunk],
-) -> Result<Vec<(&'a [u8], Vec<&'a [u8]>)>, Refusal> {
+) -> Result<Vec<Slices<'a>>, Refusal> {
     let mut fields = Fields { bytes: payload };
     let mut slices = Vec::new();
     for chunk in chunks {
-        slices.push((
-            fields.take((chunk.coded_len as usize).next_multiple_of(16))?,
-            Vec::new(),
-        ));
+        let coded = fields.take((chunk.coded_len as usize).next_multiple_of(16))?;
+        slices.push(Slices {
+            coded,
+            planes: Vec::new(),
+        });
     }
     for width in plane_widths(part.stored_bits) {
-        for (chunk, (_, planes)) in chunks
+        for (chunk, slices) in chunks
             .iter()
             .zip(&mut slices)
             .filter(|(chunk, _)| chunk.mode == 0)
         {
             let bits = chunk.samples as usize * usize::from(width);
-            planes.push(fields.take(bits.div_ceil(8).next_multiple_of(16))?);
+            slices
+                .planes
+                .push(fields.take(bits.div_ceil(8).next_multiple_of(16))?);
         }
     }
     must(
@@ -113,7 +123,7 @@ pub(super) fn decode_part(
         check_chunk(chunk, tensor, &tables)?;
     }
     let slices = chunk_slices(payload, part, &chunks)?;
-    for (chunk, (coded, planes)) in chunks.iter().zip(slices) {
+    for (chunk, Slices { coded, planes }) in chunks.iter().zip(slices) {
         must(
             crc32c::crc32c(coded) == chunk.coded_crc,
             "checksum of coded bytes",
@@ -124,7 +134,11 @@ pub(super) fn decode_part(
         )?;
         let coded = &coded[..chunk.coded_len as usize];
         match chunk.mode {
-            0 => decode_chunk(coded, &planes, chunk, &tables, (tensor, part), out)?,
+            0 => {
+                let symbols =
+                    decode_symbols(coded, chunk, &tables[usize::from(chunk.table)], part)?;
+                join_planes(&symbols, &planes, tensor.sample_len, part, out);
+            }
             1 => out.extend(coded),
             _ => out.extend(coded.repeat(chunk.samples as usize)),
         }
@@ -167,18 +181,16 @@ fn check_chunk(chunk: &Chunk, tensor: &Tensor, tables: &[Table]) -> Result<(), R
     }
 }
 
-/// A chunk in mode rANS.
-fn decode_chunk(
+/// The symbols of a chunk in mode rANS, escapes replaced.
+fn decode_symbols(
     coded: &[u8],
-    planes: &[&[u8]],
     chunk: &Chunk,
-    tables: &[Table],
-    (tensor, part): (&Tensor, &Part),
-    out: &mut Vec<u8>,
-) -> Result<(), Refusal> {
+    table: &Table,
+    part: &Part,
+) -> Result<Vec<u16>, Refusal> {
     let (samples, escapes) = (chunk.samples as usize, usize::from(chunk.escapes));
     let (coded, escape_bytes) = coded.split_at(coded.len() - 4 * escapes);
-    let mut symbols = rans::decode(coded, &tables[usize::from(chunk.table)], samples)?;
+    let mut symbols = rans::decode(coded, table, samples)?;
     let mut fields = Fields {
         bytes: escape_bytes,
     };
@@ -195,22 +207,24 @@ fn decode_chunk(
         must(symbol >> part.symbol_bits == 0, "symbol of an escape")?;
         symbols[usize::from(position)] = symbol;
     }
+    Ok(symbols)
+}
+
+/// Appends the samples of a chunk.
+fn join_planes(symbols: &[u16], planes: &[&[u8]], sample_len: u64, part: &Part, out: &mut Vec<u8>) {
     let widths = plane_widths(part.stored_bits);
-    for (i, symbol) in symbols.into_iter().enumerate() {
-        let stored = widths
-            .iter()
-            .zip(planes)
-            .fold(0, |stored, (&width, plane)| {
-                stored << width | unpack(plane, width, i)
-            });
-        let sample = join(symbol.into(), stored, tensor.sample_len * 8, part);
-        out.extend(&sample.to_le_bytes()[..tensor.sample_len as usize]);
+    for (i, &symbol) in symbols.iter().enumerate() {
+        let mut stored = 0;
+        for (&width, plane) in widths.iter().zip(planes) {
+            stored = stored << width | unpack(plane, width, i);
+        }
+        let sample = join(symbol.into(), stored, sample_len * 8, part);
+        out.extend(&sample.to_le_bytes()[..sample_len as usize]);
     }
-    Ok(())
 }
 
 /// The bits of sample `i` in a plane.
-pub(crate) fn unpack(plane: &[u8], width: u8, i: usize) -> u64 {
+fn unpack(plane: &[u8], width: u8, i: usize) -> u64 {
     if width == 16 {
         return u64::from(plane[2 * i]) | u64::from(plane[2 * i + 1]) << 8;
     }
@@ -223,12 +237,12 @@ fn join(symbol: u64, stored: u64, n: u64, part: &Part) -> u64 {
     let (k, z) = (part.stored_bits, part.zero_bits);
     let b = if part.mapping == 2 { k - 1 } else { k };
     // Through 128 bits: 2^b and the shifts then exist for every b and z.
-    let m = (u128::from(symbol) << b | u128::from(stored) % (1 << b)) << z;
+    let m = ((u128::from(symbol) << b) | (u128::from(stored) % (1 << b))) << z;
     let m = m as u64;
     match part.mapping {
         0 => m,
         // m = 2x for x >= 0 and -2x - 1 below.
-        1 => (if m % 2 == 0 { m / 2 } else { !(m / 2) }) & (u64::MAX >> (64 - n)),
+        1 => (if m.is_multiple_of(2) { m / 2 } else { !(m / 2) }) & (u64::MAX >> (64 - n)),
         _ => stored >> (k - 1) << (n - 1) | m,
     }
 }
