@@ -5,6 +5,7 @@ use crate::Dtype;
 use crate::container::TensorSpec;
 use crate::error::Result;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// A tensor to write: its payload, or that of the tensor `duplicate_of` steps into the same list.
 pub(super) struct Job<'a> {
@@ -12,19 +13,28 @@ pub(super) struct Job<'a> {
     pub(super) duplicate_of: Option<usize>,
 }
 
-/// Bytes compared at a time, and bytes looked at before two tensors are compared in full.
-const COMPARED_BYTES: u64 = 1 << 20;
+/// Bytes hashed at a time, and bytes looked at before two tensors are read in full.
+const WINDOW_BYTES: u64 = 1 << 20;
 const FINGERPRINT_BYTES: u64 = 4096;
 
-/// What tensors with the same bytes have in common: dtype, shape and fingerprint.
-type Key<'a> = (Dtype, &'a [u64], [u8; 32]);
+type Digest = [u8; 32];
 
-/// Finds tensors with the dtype, shape and bytes of an earlier one.
+/// What tensors that may be the same have in common: dtype, shape and fingerprint.
+type Key<'a> = (Dtype, &'a [u64], Digest);
+
+/// The tensors of one key: the first, by its job, and once there are more all of them by their bytes' digest.
+enum Alike {
+    One(usize),
+    Many(HashMap<Digest, usize>),
+}
+
+/// Finds tensors with the dtype, shape and bytes (by their BLAKE3) of an earlier one. A tensor is read in full at most
+/// once, and only if its first, middle and last bytes are those of another one.
 pub(super) fn find_duplicates<'a>(
     checkpoint: &Checkpoint,
     specs: Vec<&'a TensorSpec>,
 ) -> Result<Vec<Job<'a>>> {
-    let mut originals: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
+    let mut alike: HashMap<Key<'_>, Alike> = HashMap::new();
     let mut jobs: Vec<Job<'a>> = Vec::with_capacity(specs.len());
     for spec in specs {
         let mut duplicate_of = None;
@@ -34,15 +44,24 @@ pub(super) fn find_duplicates<'a>(
                 spec.shape.as_slice(),
                 fingerprint(checkpoint, spec)?,
             );
-            let alike = originals.entry(key).or_default();
-            for &candidate in alike.iter() {
-                if same_bytes(checkpoint, jobs[candidate].spec, spec)? {
-                    duplicate_of = Some(candidate);
-                    break;
+            match alike.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(Alike::One(jobs.len()));
                 }
-            }
-            if duplicate_of.is_none() {
-                alike.push(jobs.len());
+                Entry::Occupied(mut place) => {
+                    if let Alike::One(first) = *place.get() {
+                        let digest = digest(checkpoint, jobs[first].spec)?;
+                        place.insert(Alike::Many(HashMap::from([(digest, first)])));
+                    }
+                    if let Alike::Many(digests) = place.get_mut() {
+                        match digests.entry(digest(checkpoint, spec)?) {
+                            Entry::Vacant(place) => {
+                                place.insert(jobs.len());
+                            }
+                            Entry::Occupied(original) => duplicate_of = Some(*original.get()),
+                        }
+                    }
+                }
             }
         }
         jobs.push(Job { spec, duplicate_of });
@@ -50,29 +69,29 @@ pub(super) fn find_duplicates<'a>(
     Ok(jobs)
 }
 
-/// A digest of a tensor's first, middle and last bytes.
-fn fingerprint(checkpoint: &Checkpoint, spec: &TensorSpec) -> Result<[u8; 32]> {
+/// BLAKE3 of a tensor's first, middle and last bytes.
+fn fingerprint(checkpoint: &Checkpoint, spec: &TensorSpec) -> Result<Digest> {
     let len = FINGERPRINT_BYTES.min(spec.raw_bytes);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
     let mut hasher = blake3::Hasher::new();
     for first in [0, (spec.raw_bytes - len) / 2, spec.raw_bytes - len] {
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         checkpoint.read(spec, first, &mut bytes)?;
         hasher.update(&bytes);
     }
     Ok(hasher.finalize().into())
 }
 
-fn same_bytes(checkpoint: &Checkpoint, a: &TensorSpec, b: &TensorSpec) -> Result<bool> {
+/// BLAKE3 of all of a tensor's bytes.
+fn digest(checkpoint: &Checkpoint, spec: &TensorSpec) -> Result<Digest> {
+    let mut bytes = Vec::new();
+    let mut hasher = blake3::Hasher::new();
     let mut first = 0;
-    while first < a.raw_bytes {
-        let len = usize::try_from(COMPARED_BYTES.min(a.raw_bytes - first)).unwrap_or(usize::MAX);
-        let (mut left, mut right) = (vec![0; len], vec![0; len]);
-        checkpoint.read(a, first, &mut left)?;
-        checkpoint.read(b, first, &mut right)?;
-        if left != right {
-            return Ok(false);
-        }
-        first += len as u64;
+    while first < spec.raw_bytes {
+        let len = WINDOW_BYTES.min(spec.raw_bytes - first);
+        bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+        checkpoint.read(spec, first, &mut bytes)?;
+        hasher.update_rayon(&bytes);
+        first += len;
     }
-    Ok(true)
+    Ok(hasher.finalize().into())
 }

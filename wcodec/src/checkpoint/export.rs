@@ -2,7 +2,7 @@
 
 use super::verify::decode_windows;
 use super::{OnProgress, Progress, report};
-use crate::container::{Reader, TensorId, persist, temp_file_in};
+use crate::container::{Reader, TensorId, target};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 use std::io::Write;
@@ -55,20 +55,18 @@ pub fn export(
     options: &ExportOptions<'_>,
 ) -> Result<ExportSummary> {
     reader.check_padding()?;
-    let one_file = target
-        .extension()
-        .is_some_and(|extension| extension == "safetensors");
+    let extension = target.extension().filter(|_| !target::names_folder(target));
+    let one_file = extension.is_some_and(|extension| extension == "safetensors");
+    // Without a separator or a `.` at its end, which a folder that is to be renamed must not have.
+    let target: &Path = &target.components().collect::<PathBuf>();
     if one_file && reader.sources().len() != 1 {
         let what = "a checkpoint of several files cannot become one; name a folder";
         return Err(Error::from(ErrorKind::InvalidArgument { what }).in_file(target));
     }
     let in_target = |error: std::io::Error| Error::from(error).in_file(target);
     let files = plan_files(reader, target, one_file, options);
-    if let Some((path, _)) = files
-        .iter()
-        .find(|(path, _)| !options.replace && path.symlink_metadata().is_ok())
-    {
-        return Err(Error::from(ErrorKind::TargetExists).in_file(path));
+    for (path, _) in &files {
+        target::check(path, options.replace)?;
     }
     // A folder that is not there yet is made under another name and renamed when all its files are whole.
     let parent = target
@@ -88,7 +86,7 @@ pub fn export(
     let mut whole = Vec::with_capacity(files.len());
     let mut done_bytes = 0;
     for (path, content) in &files {
-        let written = temp_file_in(folder)
+        let written = target::temp_file_in(folder)
             .map_err(Error::from)
             .and_then(|file| match content {
                 Content::Source(source) => {
@@ -96,7 +94,8 @@ pub fn export(
                 }
                 Content::Attachment(name) => write_attachment(reader, name, file),
             });
-        whole.push((path, written.map_err(|error| error.in_file(path))?));
+        let file = written.map_err(|error| error.in_file(path))?;
+        whole.push((path, target::flushed(file, path)?));
     }
     for (path, file) in whole {
         let name = path.file_name().unwrap_or_default();
@@ -105,7 +104,7 @@ pub fn export(
         } else {
             path.clone()
         };
-        persist(file, &place, options.replace)?;
+        target::persist(file, &place, options.replace)?;
     }
     if let Some(folder) = new_folder {
         // Fails if somebody else made the target meanwhile.

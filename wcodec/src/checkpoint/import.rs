@@ -1,14 +1,15 @@
 //! Checkpoint to container: one thread reads ahead, the caller's encodes on its rayon pool, one writes behind.
 
+use super::attachments::{self, Attachment};
 use super::duplicates::{Job, find_duplicates};
 use super::order::first_use;
-use super::source::{Checkpoint, DEFAULT_ATTACHMENTS};
+use super::source::Checkpoint;
 use super::{OnProgress, Progress, report};
-use crate::container::{TensorId, TensorSpec, Writer};
+use crate::container::{TensorId, TensorSpec, Writer, target};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{Limits, check};
 use crate::search::{Effort, layout};
 use crate::tensor::{PartEntry, PartSpec, encode_part};
-use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,7 +21,7 @@ pub struct ImportOptions<'a> {
     pub effort: Effort,
     /// Whether the target may stand already.
     pub replace: bool,
-    /// Whether to leave out the [`DEFAULT_ATTACHMENTS`] of a folder.
+    /// Whether to leave out the [`DEFAULT_ATTACHMENTS`](super::DEFAULT_ATTACHMENTS) of a folder.
     pub no_default_attachments: bool,
     /// More files to carry along, each under its own name.
     pub attachments: Vec<PathBuf>,
@@ -62,23 +63,27 @@ pub struct ImportSummary {
 ///
 /// # Errors
 ///
-/// `TargetExists`, `InvalidCheckpoint`, `Io`, `Interrupted`; nothing then stands under the target's name that
+/// `TargetExists`, `InvalidArgument` (the target is not a regular file or one of the checkpoint's own),
+/// `InvalidCheckpoint`, `LimitExceeded` (more than a reader's default [`Limits`]), `Io`, `Interrupted`; nothing then stands under the target's name that
 /// did not stand there before.
 pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Result<ImportSummary> {
-    if !options.replace && target.symlink_metadata().is_ok() {
-        return Err(Error::from(ErrorKind::TargetExists).in_file(target));
-    }
-    if target.is_dir() {
-        return Err(
-            Error::from(std::io::Error::from(std::io::ErrorKind::IsADirectory)).in_file(target),
-        );
-    }
+    target::check(target, options.replace)?;
     let checkpoint = Checkpoint::open(source)?;
-    let attachments = read_attachments(&checkpoint, options)?;
+    let attachments = attachments::read(&checkpoint, options)?;
+    refuse_own_files(&checkpoint, &attachments, target)?;
+    let limits = Limits::default();
+    for tensor in &checkpoint.tensors {
+        let checked = check(
+            "length of a tensor",
+            tensor.raw_bytes,
+            limits.max_tensor_bytes,
+        );
+        checked.map_err(|kind| Error::from(kind).in_tensor(&tensor.name))?;
+    }
     let mut writer = Writer::create(target)?;
     write_tensors(&checkpoint, &mut writer, options)?;
     let mut attachment_bytes = 0;
-    for (name, bytes) in attachments {
+    for Attachment { name, bytes, .. } in attachments {
         writer.add_attachment(&name, &bytes)?;
         attachment_bytes += bytes.len() as u64;
     }
@@ -103,51 +108,22 @@ pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Resu
     })
 }
 
-/// Every attachment's name and bytes; a file is attached once even if it is asked for twice.
-fn read_attachments(
+/// A target that is one of the files the container is made of would be gone with its encoding.
+fn refuse_own_files(
     checkpoint: &Checkpoint,
-    options: &ImportOptions<'_>,
-) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut paths = checkpoint.required_attachments.clone();
-    if let Some(folder) = checkpoint
-        .folder
-        .as_ref()
-        .filter(|_| !options.no_default_attachments)
-    {
-        paths.extend(
-            DEFAULT_ATTACHMENTS
-                .map(|name| folder.join(name))
-                .into_iter()
-                .filter(|path| path.is_file()),
-        );
+    attachments: &[Attachment],
+    target: &Path,
+) -> Result<()> {
+    let Ok(place) = target.canonicalize() else {
+        return Ok(()); // nothing stands there
+    };
+    let sources = checkpoint.sources.iter().map(|source| &source.path);
+    let mut own = sources.chain(attachments.iter().map(|attachment| &attachment.path));
+    if own.any(|path| path.canonicalize().is_ok_and(|path| path == place)) {
+        let what = "is one of the checkpoint's own files; name another target";
+        return Err(Error::from(ErrorKind::InvalidArgument { what }).in_file(target));
     }
-    paths.extend(options.attachments.iter().cloned());
-    let mut seen: HashSet<PathBuf> = HashSet::new();
-    let mut names: HashSet<String> = checkpoint
-        .sources
-        .iter()
-        .map(|source| source.name.clone())
-        .collect();
-    let mut found = Vec::new();
-    for path in paths {
-        let in_file = |error: std::io::Error| Error::from(error).in_file(&path);
-        if !seen.insert(path.canonicalize().map_err(in_file)?) {
-            continue;
-        }
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if !names.insert(name.clone()) {
-            let kind = ErrorKind::InvalidArgument {
-                what: "another file of that name is in the container already",
-            };
-            return Err(Error::from(kind).in_file(&path));
-        }
-        found.push((name, std::fs::read(&path).map_err(in_file)?));
-    }
-    Ok(found)
+    Ok(())
 }
 
 /// The raw bytes of one part.

@@ -3,10 +3,12 @@
 //! A checkpoint is a `.safetensors` file, a folder with one, or a folder with a sharded one
 //! (`model.safetensors.index.json` and its shards).
 
+mod attachments;
 mod duplicates;
 mod export;
 mod import;
 mod order;
+mod shards;
 mod source;
 mod verify;
 

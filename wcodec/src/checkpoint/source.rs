@@ -1,11 +1,12 @@
 //! A checkpoint on disk: its safetensors files, their headers checked, and the files that belong to it.
 
+use super::shards::Shards;
 use crate::Dtype;
 use crate::container::{FileSource, valid_file_name};
 use crate::container::{ReadAt, TensorSpec};
 use crate::error::{Error, ErrorKind, Result};
 use safetensors::tensor::{Metadata, TensorInfo};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -45,14 +46,14 @@ pub(super) struct Checkpoint {
     pub(super) folder: Option<PathBuf>,
 }
 
-fn invalid(path: &Path, detail: impl Into<Box<str>>) -> Error {
+pub(super) fn invalid(path: &Path, detail: impl Into<Box<str>>) -> Error {
     Error::from(ErrorKind::InvalidCheckpoint {
         detail: detail.into(),
     })
     .in_file(path)
 }
 
-fn in_file<T>(path: &Path, result: std::io::Result<T>) -> Result<T> {
+pub(super) fn in_file<T>(path: &Path, result: std::io::Result<T>) -> Result<T> {
     result.map_err(|error| Error::from(error).in_file(path))
 }
 
@@ -64,20 +65,21 @@ impl Checkpoint {
     /// `InvalidCheckpoint`, `Io`, with the file.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let is_folder = in_file(path, std::fs::metadata(path))?.is_dir();
-        let (files, index) = if is_folder {
+        let (files, shards) = if is_folder {
             find_files(path)?
         } else if path
             .extension()
             .is_some_and(|extension| extension == "json")
         {
-            (shards_of(path)?, Some(path.to_owned()))
+            let shards = Shards::read(path)?;
+            (shards.files()?, Some(shards))
         } else {
             (vec![path.to_owned()], None)
         };
         let mut checkpoint = Self {
             sources: Vec::new(),
             tensors: Vec::new(),
-            required_attachments: index.into_iter().collect(),
+            required_attachments: shards.iter().map(|shards| shards.index.clone()).collect(),
             folder: is_folder.then(|| path.to_owned()),
         };
         for file in files {
@@ -92,7 +94,35 @@ impl Checkpoint {
             let file = &checkpoint.sources[twice.source].path;
             return Err(invalid(file, "the tensor is in another shard too").in_tensor(&twice.name));
         }
+        if let Some(shards) = shards {
+            checkpoint.check_weight_map(&shards)?;
+        }
         Ok(checkpoint)
+    }
+
+    /// Every tensor that the index promises is in the shard it names.
+    fn check_weight_map(&self, shards: &Shards) -> Result<()> {
+        let held: HashMap<&str, &str> = self
+            .tensors
+            .iter()
+            .map(|tensor| {
+                (
+                    tensor.name.as_str(),
+                    self.sources[tensor.source].name.as_str(),
+                )
+            })
+            .collect();
+        let astray = |(tensor, shard): &(&String, &String)| {
+            held.get(tensor.as_str()) != Some(&shard.as_str())
+        };
+        match shards.weight_map.iter().find(astray) {
+            Some((tensor, shard)) => {
+                let detail =
+                    format!("the tensor is not in the shard `{shard}` that the index names");
+                Err(invalid(&shards.index, detail).in_tensor(tensor))
+            }
+            None => Ok(()),
+        }
     }
 
     fn add_file(&mut self, path: PathBuf) -> Result<()> {
@@ -106,6 +136,9 @@ impl Checkpoint {
                 &path,
                 "the file's name is not one that every system can restore",
             ));
+        }
+        if !in_file(&path, path.metadata())?.is_file() {
+            return Err(invalid(&path, "not a regular file")); // opening a pipe would wait for ever
         }
         let file = FileSource::new(in_file(&path, File::open(&path))?);
         let file_bytes = in_file(&path, file.byte_len())?;
@@ -161,6 +194,12 @@ impl Checkpoint {
         let offset = source.header.len() as u64 + tensor.data_offset + first;
         let read = source.file.read_exact_at(buf, offset);
         read.map_err(|error| {
+            let error = match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => {
+                    std::io::Error::other("the file became shorter while it was read")
+                }
+                _ => error,
+            };
             Error::from(error)
                 .in_tensor(&tensor.name)
                 .in_file(&source.path)
@@ -230,14 +269,15 @@ fn read_header(path: &Path, file: &FileSource, file_bytes: u64) -> Result<Vec<u8
 }
 
 /// The safetensors files of a folder: one named `model.safetensors`, the shards of an index, or the only one there is.
-fn find_files(folder: &Path) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
+fn find_files(folder: &Path) -> Result<(Vec<PathBuf>, Option<Shards>)> {
     let single = folder.join(SINGLE_FILE);
     if single.is_file() {
         return Ok((vec![single], None));
     }
     let index = folder.join(SHARD_INDEX);
     if index.is_file() {
-        return Ok((shards_of(&index)?, Some(index)));
+        let shards = Shards::read(&index)?;
+        return Ok((shards.files()?, Some(shards)));
     }
     let mut found = Vec::new();
     for entry in in_file(folder, std::fs::read_dir(folder))? {
@@ -260,40 +300,4 @@ fn find_files(folder: &Path) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
             format!("{more} .safetensors files but no {SHARD_INDEX}; name one of them"),
         )),
     }
-}
-
-#[derive(serde::Deserialize)]
-struct ShardIndex {
-    weight_map: BTreeMap<String, String>,
-}
-
-/// The shards that an index names, each once, in the order of their names.
-fn shards_of(index: &Path) -> Result<Vec<PathBuf>> {
-    let text = in_file(index, std::fs::read(index))?;
-    let parsed: ShardIndex = serde_json::from_slice(&text)
-        .map_err(|error| invalid(index, format!("bad shard index: {error}")))?;
-    let names: BTreeSet<&String> = parsed.weight_map.values().collect();
-    if names.is_empty() {
-        return Err(invalid(index, "the shard index names no file"));
-    }
-    let folder = index.parent().unwrap_or(Path::new("."));
-    names
-        .into_iter()
-        .map(|name| {
-            let shard = folder.join(name);
-            if !valid_file_name(name) {
-                return Err(invalid(
-                    index,
-                    format!("the shard `{name}` is not a plain file name"),
-                ));
-            }
-            if !shard.is_file() {
-                return Err(invalid(
-                    index,
-                    format!("the shard `{name}` is missing; put it beside its index"),
-                ));
-            }
-            Ok(shard)
-        })
-        .collect()
 }

@@ -4,6 +4,7 @@ mod header;
 mod index;
 mod read_at;
 mod reader;
+pub(crate) mod target;
 mod writer;
 
 pub use index::{AttachmentInfo, PartInfo, SourceInfo, TensorId, TensorInfo};
@@ -12,4 +13,4 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 pub(crate) use index::valid_file_name;
-pub(crate) use writer::{TensorSpec, persist, temp_file_in};
+pub(crate) use writer::TensorSpec;

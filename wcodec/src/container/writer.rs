@@ -4,9 +4,11 @@ use super::header::Header;
 use super::index::{
     self, AttachmentInfo, Region, SourceInfo, TensorId, TensorInfo, valid_file_name,
 };
+use super::target;
 use crate::Dtype;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{FOOTER_BYTES, HEADER_BYTES, REGION_ALIGN, checksum};
+use crate::limits::{Limits, check};
 use crate::search::layout;
 use crate::tensor::PartEntry;
 use std::io::{Seek, SeekFrom, Write};
@@ -67,7 +69,7 @@ impl Writer {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let open = || -> std::io::Result<NamedTempFile> {
-            let mut file = temp_file_in(folder)?;
+            let mut file = target::temp_file_in(folder)?;
             file.write_all(&[0; HEADER_BYTES])?;
             Ok(file)
         };
@@ -193,9 +195,13 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// `TargetExists` if the target stands and `replace` is not given; `Io`.
+    /// `TargetExists` if the target stands and `replace` is not given; `InvalidArgument` if it is no regular file;
+    /// `LimitExceeded` if the index is longer than a reader's default [`Limits`] allow; `Io`.
     pub fn finish(mut self, replace: bool) -> Result<u64> {
         let index = index::write(&self.sources, &self.attachments, &self.tensors);
+        let most = Limits::default().max_index_bytes;
+        check("length of the index", index.len() as u64, most)
+            .map_err(|kind| Error::from(kind).in_file(&self.target))?;
         let place = self.append(&index)?;
         let header = Header {
             index_offset: place.offset,
@@ -210,42 +216,11 @@ impl Writer {
             self.file.flush()
         };
         complete().map_err(|error| Error::from(error).in_file(&self.target))?;
-        persist(self.file, &self.target, replace)?;
+        target::persist(
+            target::flushed(self.file, &self.target)?,
+            &self.target,
+            replace,
+        )?;
         Ok(header.file_bytes)
     }
-}
-
-/// A temporary file in `folder`, with the permissions that any new file gets there.
-pub(crate) fn temp_file_in(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".wcodec-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Less the umask, as for every file; the default of a temporary file is private to its owner.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
-/// Flushes a temporary file to the disk and gives it its name.
-///
-/// # Errors
-///
-/// `TargetExists` if the target stands and `replace` is not given; `Io`. The temporary file is then removed.
-pub(crate) fn persist(file: NamedTempFile, target: &Path, replace: bool) -> Result<()> {
-    let named = |error: std::io::Error| Error::from(error).in_file(target);
-    file.as_file().sync_all().map_err(named)?;
-    if replace {
-        file.persist(target).map_err(|error| named(error.error))?;
-        return Ok(());
-    }
-    file.persist_noclobber(target)
-        .map_err(|error| match error.error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Error::from(ErrorKind::TargetExists).in_file(target)
-            }
-            _ => named(error.error),
-        })?;
-    Ok(())
 }

@@ -77,7 +77,7 @@ impl<'a> ByteReader<'a> {
     ///
     /// # Errors
     ///
-    /// `Malformed` (rule 1.2) if it is empty or not UTF-8.
+    /// `Truncated`; `Malformed` (rule 1.2) if it is not UTF-8.
     pub(crate) fn string(&mut self, what: &'static str) -> Result<&'a str, ErrorKind> {
         let len = self.u16(what)?;
         let text = std::str::from_utf8(self.take(what, usize::from(len))?)

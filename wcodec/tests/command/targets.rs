@@ -1,6 +1,6 @@
 //! Targets that stand already, and those that cannot be.
 
-use crate::support::{digests, encoded, names, wcodec};
+use crate::support::{digests, encoded, names, single, wcodec};
 use std::fs;
 use std::path::Path;
 
@@ -104,4 +104,57 @@ fn wrong_targets_are_refused_before_any_work() {
         wcodec(home.path(), &args).failed(3, &["nope: ", "no such folder"]);
     }
     assert_eq!(names(home.path()), ["model.wcodec", "single", "weights"]);
+}
+
+/// `--force` replaces files, not what else may stand under a name.
+#[test]
+fn only_regular_files_are_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    single(home.path());
+    std::os::unix::fs::symlink("elsewhere", home.path().join("link.wcodec")).unwrap();
+    for target in [
+        "link.wcodec",
+        "single/config.json",
+        "single/model.safetensors/",
+        "new/.",
+    ] {
+        let before = fs::read(home.path().join("single/config.json")).unwrap();
+        let run = wcodec(home.path(), &["encode", "single", "-o", target, "--force"]);
+        run.failed(2, &[target.trim_end_matches(['/', '.'])]);
+        assert_eq!(
+            fs::read(home.path().join("single/config.json")).unwrap(),
+            before
+        );
+    }
+    wcodec(home.path(), &["encode", "single", "-o", "m.wcodec"]).succeeded();
+    // A folder stands where a file is to go: found out before the first file is written.
+    fs::create_dir_all(home.path().join("back/tokenizer.json")).unwrap();
+    let run = wcodec(
+        home.path(),
+        &["decode", "m.wcodec", "-o", "back", "--force"],
+    );
+    run.failed(2, &["back/tokenizer.json"]);
+    assert!(!home.path().join("back/model.safetensors").exists());
+    // A folder's name may end like one.
+    wcodec(home.path(), &["decode", "m.wcodec", "-o", "slash/"]).succeeded();
+    assert!(home.path().join("slash/model.safetensors").is_file());
+}
+
+/// Links to one blob, as caches lay models out, are files of their own names.
+#[test]
+fn attachments_that_share_a_blob_are_all_attached() {
+    let home = tempfile::tempdir().unwrap();
+    single(home.path());
+    for name in ["generation_config.json", "special_tokens_map.json"] {
+        std::os::unix::fs::symlink("config.json", home.path().join("single").join(name)).unwrap();
+    }
+    wcodec(home.path(), &["encode", "single", "-o", "m.wcodec"]).succeeded();
+    wcodec(home.path(), &["decode", "m.wcodec", "-o", "back"]).succeeded();
+    for name in [
+        "config.json",
+        "generation_config.json",
+        "special_tokens_map.json",
+    ] {
+        assert!(home.path().join("back").join(name).is_file(), "{name}");
+    }
 }

@@ -72,13 +72,18 @@ pub(crate) fn run(args: &Decode) -> Outcome {
 /// A folder named like the file, in the current folder.
 fn default_target(file: &Path) -> Outcome<PathBuf> {
     let stem = file.file_stem().filter(|_| file.extension().is_some());
+    // `model.safetensors.wcodec` makes the folder `model`, not a file that leaves the attachments out.
+    let stem = stem.map(Path::new).map(|stem| match stem.extension() {
+        Some(extension) if extension == "safetensors" => stem.with_extension(""),
+        _ => stem.to_owned(),
+    });
     let nameless = || {
         Failure::Usage(format!(
             "{}: no folder to call after it; add -o TARGET",
             file.display()
         ))
     };
-    stem.map(PathBuf::from).ok_or_else(nameless)
+    stem.ok_or_else(nameless)
 }
 
 /// Refuses targets that cannot be, before anything is read.

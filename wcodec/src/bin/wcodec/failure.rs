@@ -40,7 +40,7 @@ impl Failure {
         let line = match self {
             // Where it was does not matter then.
             Self::Codec(error) if matches!(error.kind(), ErrorKind::Interrupted) => {
-                "interrupted; nothing was written".to_owned()
+                "interrupted".to_owned()
             }
             Self::Codec(error) => format!("{error}{}", advice(error.kind())),
             Self::Usage(text) => text.clone(),

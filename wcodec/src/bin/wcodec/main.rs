@@ -43,7 +43,7 @@ fn run(command: &Command) -> Outcome {
 fn prepare(work: &args::Work) -> Outcome {
     if let Some(threads) = work.threads {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(threads.into())
             .build_global();
         pool.map_err(|error| Failure::Usage(format!("cannot start {threads} threads: {error}")))?;
     }

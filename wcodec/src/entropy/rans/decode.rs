@@ -20,11 +20,12 @@ pub(crate) const STATES_BYTES: usize = LANES * size_of::<u32>();
 /// A table expanded to one entry a slot.
 ///
 /// An entry packs, from the low bit: the slot's rank among its symbol's slots (12 bits), the symbol's frequency
-/// less one (12 bits), the symbol's index (8 bits).
+/// less one (12 bits), the symbol's code (8 bits).
 #[derive(Debug)]
 pub(crate) struct DecodeTable {
     slots: Box<[u32; SLOTS]>,
-    values: Box<[u16; 256]>,
+    /// The values of codes, unless each value is a byte and its own code.
+    values: Option<Box<[u16; 256]>>,
     #[cfg(target_arch = "x86_64")]
     shuffles: Option<avx2::ShuffleTable>,
 }
@@ -32,31 +33,49 @@ pub(crate) struct DecodeTable {
 impl DecodeTable {
     /// Expands a validated table. An escape decodes to 0; its literal replaces that later.
     pub(crate) fn new(table: &Table) -> Self {
-        let mut values = Box::new([0; 256]);
-        values
-            .iter_mut()
-            .zip(&table.values)
-            .for_each(|(to, from)| *to = *from);
+        let are_bytes = table.values.iter().all(|&value| value <= 255);
         let mut slots = Box::new([0; SLOTS]);
         let mut ranks = [0u32; 256];
         let buckets = alias::buckets(&table.freqs, table.buckets_log2);
         for (slot, symbol) in slots.iter_mut().zip(alias::slot_symbols(&buckets)) {
+            let index = usize::from(symbol);
             let freq = table
                 .freqs
-                .get(usize::from(symbol))
+                .get(index)
                 .map_or(0, |&freq| u32::from(freq) - 1);
-            if let Some(rank) = ranks.get_mut(usize::from(symbol)) {
-                *slot = *rank
-                    | (freq << RANS_SCALE_BITS)
-                    | (u32::from(symbol) << (2 * RANS_SCALE_BITS));
+            let value = table.values.get(index).copied().unwrap_or(0);
+            let code = if are_bytes {
+                u32::from(value)
+            } else {
+                u32::from(symbol)
+            };
+            if let Some(rank) = ranks.get_mut(index) {
+                *slot = *rank | (freq << RANS_SCALE_BITS) | (code << (2 * RANS_SCALE_BITS));
                 *rank += 1;
             }
         }
+        let values = (!are_bytes).then(|| {
+            let mut values = Box::new([0; 256]);
+            values
+                .iter_mut()
+                .zip(&table.values)
+                .for_each(|(to, from)| *to = *from);
+            values
+        });
         Self {
             slots,
             values,
             #[cfg(target_arch = "x86_64")]
             shuffles: avx2::ShuffleTable::new(table),
+        }
+    }
+
+    /// Codes to values.
+    fn look_up(&self, symbols: &mut [u16]) {
+        if let Some(values) = &self.values {
+            for symbol in symbols {
+                *symbol = values.get(usize::from(*symbol)).copied().unwrap_or(0);
+            }
         }
     }
 }
@@ -111,24 +130,45 @@ impl<'a> Decoder<'a> {
         out: &mut [u16],
     ) -> Result<(), ErrorKind> {
         let (groups, tail) = out.as_chunks_mut::<LANES>();
-        #[allow(unused_mut, reason = "scalar machines decode every group below")]
-        let mut decoded = 0;
-        #[cfg(target_arch = "x86_64")]
-        if let (Isa::Avx2, Some(shuffles)) = (isa, &table.shuffles) {
-            // SAFETY: `Isa::Avx2` is made only where the machine has AVX2 and POPCNT.
-            #[expect(unsafe_code, reason = "SIMD")]
-            let done =
-                unsafe { avx2::decode_groups(shuffles, &mut self.states, self.words, groups) };
-            (decoded, self.words) = done;
-        }
-        let _ = isa;
+        let decoded = self.decode_ahead(isa, table, groups);
         for group in groups.iter_mut().skip(decoded) {
             match self.words.first_chunk::<{ LANES * WORD_BYTES }>() {
                 Some(words) => self.decode_group(table, words, group)?,
                 None => self.decode_tail(table, group)?,
             }
         }
-        self.decode_tail(table, tail)
+        self.decode_tail(table, tail)?;
+        table.look_up(out);
+        Ok(())
+    }
+
+    /// Decodes as many whole groups as `isa` can, and says how many.
+    #[cfg(target_arch = "x86_64")]
+    fn decode_ahead(
+        &mut self,
+        isa: Isa,
+        table: &DecodeTable,
+        groups: &mut [[u16; LANES]],
+    ) -> usize {
+        if isa != Isa::Avx2 {
+            return 0;
+        }
+        let states = &mut self.states;
+        // SAFETY: `Isa::Avx2` is made only where the machine has AVX2 and POPCNT.
+        #[expect(unsafe_code, reason = "SIMD")]
+        let (decoded, words) = unsafe {
+            match &table.shuffles {
+                Some(shuffles) => avx2::decode_groups(shuffles, states, self.words, groups),
+                None => avx2::decode_groups(&*table.slots, states, self.words, groups),
+            }
+        };
+        self.words = words;
+        decoded
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn decode_ahead(&mut self, _: Isa, _: &DecodeTable, _: &mut [[u16; LANES]]) -> usize {
+        0
     }
 
     /// 32 symbols, with enough words ahead for every lane to take one.
@@ -199,7 +239,7 @@ const OUT_OF_WORDS: ErrorKind = ErrorKind::Malformed {
     rule: "6.3",
 };
 
-/// One symbol off one state, before renormalisation.
+/// One symbol's code off one state, before renormalisation.
 #[inline]
 fn step(table: &DecodeTable, state: u32) -> (u16, u32) {
     let entry = table
@@ -209,8 +249,7 @@ fn step(table: &DecodeTable, state: u32) -> (u16, u32) {
         .unwrap_or(0);
     let rank = entry & SLOT_MASK;
     let freq = ((entry >> RANS_SCALE_BITS) & SLOT_MASK) + 1;
-    let symbol = entry >> (2 * RANS_SCALE_BITS);
-    let value = table.values.get(symbol as usize).copied().unwrap_or(0);
+    let [_, _, _, code] = entry.to_le_bytes();
     // freq <= 2^12 and state >> 12 < 2^20: below 2^32.
-    (value, freq * (state >> RANS_SCALE_BITS) + rank)
+    (u16::from(code), freq * (state >> RANS_SCALE_BITS) + rank)
 }

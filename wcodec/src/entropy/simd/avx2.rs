@@ -1,7 +1,8 @@
 //! rANS decoding with AVX2: 32 lanes in four vectors, the alias table in byte shuffles.
 //!
 //! A small table has 32 buckets, so what a slot needs (threshold, frequency, rank, value) is one byte
-//! shuffle away from the bucket's number, for all 32 lanes at once and without a gather.
+//! shuffle away from the bucket's number, for all 32 lanes at once and without a gather. A large table is gathered
+//! from the entries that the scalar decoder uses.
 
 use crate::entropy::rans::alias;
 use crate::entropy::rans::table::Table;
@@ -11,12 +12,13 @@ use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm256_add_epi16, _mm256_add_epi32, _mm256_adds_epu8,
     _mm256_and_si256, _mm256_blendv_epi8, _mm256_castsi256_ps, _mm256_castsi256_si128,
     _mm256_cmpeq_epi8, _mm256_cmpeq_epi32, _mm256_cvtepu8_epi16, _mm256_cvtepu16_epi32,
-    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_ps,
-    _mm256_mullo_epi32, _mm256_or_si256, _mm256_packus_epi16, _mm256_packus_epi32,
-    _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32,
-    _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi8,
-    _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
+    _mm256_extracti128_si256, _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_max_epu8,
+    _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_packus_epi16,
+    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32,
+    _mm256_storeu_si256, _mm256_sub_epi8, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16,
+    _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
 };
 
 const LANES: usize = RANS_LANES as usize;
@@ -188,11 +190,31 @@ pub(crate) fn run<W: Work>(work: W) -> W::Output {
     work.run()
 }
 
+/// A table that looks up the slots of 32 lanes at once.
+#[expect(unsafe_code, reason = "SIMD")]
+pub(crate) trait Lookup {
+    /// Frequencies, ranks and symbols' codes of the slots in `x`, frequencies and ranks a vector for each of `x`,
+    /// codes as 16-bit numbers in lane order.
+    ///
+    /// # Safety
+    ///
+    /// The machine has AVX2.
+    unsafe fn look_up(&self, x: &[__m256i; 4]) -> Looked;
+}
+
+/// What the slots of 32 lanes hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looked {
+    freqs: [__m256i; 4],
+    ranks: [__m256i; 4],
+    codes: [__m256i; 2],
+}
+
 /// Decodes groups of 32 symbols as long as `words` has a whole group's words ahead; returns how many groups, and what
 /// is left of the words.
 #[target_feature(enable = "avx2,popcnt")]
 pub(crate) fn decode_groups<'a>(
-    table: &ShuffleTable,
+    table: &impl Lookup,
     states: &mut [u32; LANES],
     mut words: &'a [u8],
     out: &mut [[u16; LANES]],
@@ -204,16 +226,14 @@ pub(crate) fn decode_groups<'a>(
         let Some(group) = words.first_chunk::<GROUP_BYTES>() else {
             break;
         };
-        let (values, taken) = step(table, &mut x, group);
+        // SAFETY: this function is compiled for AVX2, so whoever called it knows that it is there.
+        #[expect(unsafe_code, reason = "SIMD")]
+        let looked = unsafe { table.look_up(&x) };
+        let taken = advance(&mut x, &looked, group);
         let (halves, _) = out.as_chunks_mut::<16>();
-        store_symbols(
-            &mut halves[0],
-            _mm256_cvtepu8_epi16(_mm256_castsi256_si128(values)),
-        );
-        store_symbols(
-            &mut halves[1],
-            _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(values)),
-        );
+        for (half, codes) in halves.iter_mut().zip(looked.codes) {
+            store_symbols(half, codes);
+        }
         words = &words[2 * taken..];
         decoded += 1;
     }
@@ -223,10 +243,38 @@ pub(crate) fn decode_groups<'a>(
     (decoded, words)
 }
 
-/// One symbol off each lane: their values as bytes in lane order, and the number of words taken.
+/// Moves each state on, and says how many words were taken.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
-fn step(table: &ShuffleTable, x: &mut [__m256i; 4], group: &[u8; GROUP_BYTES]) -> (__m256i, usize) {
+fn advance(x: &mut [__m256i; 4], looked: &Looked, group: &[u8; GROUP_BYTES]) -> usize {
+    let zero = _mm256_setzero_si256();
+    let mut taken = 0;
+    for ((x, freqs), ranks) in x.iter_mut().zip(looked.freqs).zip(looked.ranks) {
+        let quotient = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(*x);
+        let next = _mm256_add_epi32(_mm256_mullo_epi32(freqs, quotient), ranks);
+        let below = _mm256_cmpeq_epi32(_mm256_srli_epi32::<16>(next), zero);
+        let set = _mm256_movemask_ps(_mm256_castsi256_ps(below)).cast_unsigned() as usize & 255;
+        let words = _mm256_cvtepu16_epi32(load_words(group, taken));
+        let words = _mm256_permutevar8x32_epi32(words, load_lanes(&WORD_OF_LANE[set]));
+        let renormalised = _mm256_or_si256(_mm256_slli_epi32::<16>(next), words);
+        *x = _mm256_blendv_epi8(next, renormalised, below);
+        taken += set.count_ones() as usize;
+    }
+    taken
+}
+
+impl Lookup for ShuffleTable {
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "SIMD")]
+    unsafe fn look_up(&self, x: &[__m256i; 4]) -> Looked {
+        // SAFETY: the caller promises AVX2.
+        unsafe { shuffle(self, x) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shuffle(table: &ShuffleTable, x: &[__m256i; 4]) -> Looked {
     let zero = _mm256_setzero_si256();
     // Slots as words, then bucket and place within it as bytes. Packing works within 128-bit halves, so the
     // bytes are out of lane order; unpacking below undoes that for the states, a permutation for the values.
@@ -256,7 +304,6 @@ fn step(table: &ShuffleTable, x: &mut [__m256i; 4], group: &[u8; GROUP_BYTES]) -
     let [bias_low, bias_high] =
         [0, 1].map(|byte| look_up_symbol(&table.bias[byte], low, high, is_alias));
     let values = look_up_symbol(&table.value, low, high, is_alias);
-
     let freqs = [
         _mm256_unpacklo_epi8(freq_low, freq_high),
         _mm256_unpackhi_epi8(freq_low, freq_high),
@@ -271,22 +318,50 @@ fn step(table: &ShuffleTable, x: &mut [__m256i; 4], group: &[u8; GROUP_BYTES]) -
             _mm256_unpackhi_epi8(place, zero),
         ),
     ];
-    let wide_freqs = widen(freqs);
-    let wide_ranks = widen(ranks);
-    let mut taken = 0;
-    for i in 0..4 {
-        let quotient = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(x[i]);
-        let next = _mm256_add_epi32(_mm256_mullo_epi32(wide_freqs[i], quotient), wide_ranks[i]);
-        let below = _mm256_cmpeq_epi32(_mm256_srli_epi32::<16>(next), zero);
-        let set = _mm256_movemask_ps(_mm256_castsi256_ps(below)).cast_unsigned() as usize & 255;
-        let words = _mm256_cvtepu16_epi32(load_words(group, taken));
-        let words = _mm256_permutevar8x32_epi32(words, load_lanes(&WORD_OF_LANE[set]));
-        let renormalised = _mm256_or_si256(_mm256_slli_epi32::<16>(next), words);
-        x[i] = _mm256_blendv_epi8(next, renormalised, below);
-        taken += set.count_ones() as usize;
+    let values = _mm256_permutevar8x32_epi32(values, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    Looked {
+        freqs: widen(freqs),
+        ranks: widen(ranks),
+        codes: [
+            _mm256_cvtepu8_epi16(_mm256_castsi256_si128(values)),
+            _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(values)),
+        ],
     }
-    let lane_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    (_mm256_permutevar8x32_epi32(values, lane_order), taken)
+}
+
+/// A table with an entry a slot, as the scalar decoder has it: for large tables.
+impl Lookup for [u32; 1 << RANS_SCALE_BITS] {
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "SIMD")]
+    unsafe fn look_up(&self, x: &[__m256i; 4]) -> Looked {
+        // SAFETY: the caller promises AVX2.
+        unsafe { gather(self, x) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn gather(slots: &[u32; 1 << RANS_SCALE_BITS], x: &[__m256i; 4]) -> Looked {
+    let mask = _mm256_set1_epi32((1 << RANS_SCALE_BITS) - 1);
+    let entries = x.map(|x| {
+        let slot = _mm256_and_si256(x, mask);
+        // SAFETY: every index is below 2^12, the length of the table.
+        #[expect(unsafe_code, reason = "SIMD")]
+        unsafe {
+            _mm256_i32gather_epi32::<4>(slots.as_ptr().cast(), slot)
+        }
+    });
+    let codes = entries.map(|entry| _mm256_srli_epi32::<{ 2 * RANS_SCALE_BITS as i32 }>(entry));
+    // Packing works within 128-bit halves; the permutation brings the quarters into lane order.
+    let pack = |a, b| _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(a, b));
+    Looked {
+        freqs: entries.map(|entry| {
+            let less_one = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(entry);
+            _mm256_add_epi32(_mm256_and_si256(less_one, mask), _mm256_set1_epi32(1))
+        }),
+        ranks: entries.map(|entry| _mm256_and_si256(entry, mask)),
+        codes: [pack(codes[0], codes[1]), pack(codes[2], codes[3])],
+    }
 }
 
 /// 16-bit numbers in packing order to 32-bit numbers in lane order.
