@@ -112,7 +112,13 @@ fn message(error: &anyhow::Error) -> String {
         None => cause.to_string(),
     };
     let causes: Vec<_> = error.chain().map(text).collect();
-    causes.join(": ").replace('\n', ": ")
+    let line = causes.join(": ").replace('\n', ": ");
+    // Names come from files, and files from anywhere: nothing of them reaches the terminal unescaped.
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    line.chars().map(escaped).collect()
 }
 
 /// With `RUST_BACKTRACE` set, candle's errors print a backtrace too.

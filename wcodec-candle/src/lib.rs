@@ -41,3 +41,8 @@ mod names;
 
 pub use backend::VarBuilderExt;
 pub use loader::{LoaderBuilder, Progress, WcodecLoader};
+
+/// The snippet of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

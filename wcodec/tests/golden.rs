@@ -144,6 +144,17 @@ fn golden_files_decode_to_what_they_did() {
     }
 }
 
+/// Every golden file ever made is there, and is one that the tests read.
+#[test]
+fn the_manifest_lists_the_golden_files() {
+    let manifest = std::fs::read_to_string(golden("manifest.txt")).unwrap();
+    let lines = manifest.lines().filter(|line| !line.starts_with('#'));
+    let names: Vec<&str> = lines
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(names, GOLDEN);
+}
+
 /// The encoder may change, but only with a bless, so that the diff shows it.
 #[test]
 fn the_encoder_writes_the_golden_bytes() {

@@ -103,6 +103,10 @@ fn sharded_checkpoints_that_are_not_whole() {
             r#"{"weight_map": {"w": "../x.safetensors"}}"#,
             "not a plain file name",
         ),
+        (
+            r#"{"weight_map": {"ghost": "model-00001-of-00002.safetensors"}}"#,
+            "tensor `ghost`: not a valid safetensors checkpoint: the tensor is not in the shard",
+        ),
     ] {
         fs::write(&index, text).unwrap();
         encode(home.path(), "sharded").failed(1, &["model.safetensors.index.json", rule]);
