@@ -1,7 +1,7 @@
 //! The files that ride along in a container.
 
 use super::import::ImportOptions;
-use super::source::{Checkpoint, DEFAULT_ATTACHMENTS};
+use super::source::{Checkpoint, DEFAULT_ATTACHMENTS, file_name_of};
 use crate::container::valid_file_name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Limits, check};
@@ -44,11 +44,7 @@ pub(super) fn read(
     for path in paths {
         let in_file = |error: std::io::Error| Error::from(error).in_file(&path);
         let invalid = |what| Error::from(ErrorKind::InvalidArgument { what }).in_file(&path);
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
+        let name = file_name_of(&path);
         if !valid_file_name(&name) {
             return Err(invalid(
                 "not a name that every system can restore; rename the file",

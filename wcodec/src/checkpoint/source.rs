@@ -57,6 +57,14 @@ pub(super) fn in_file<T>(path: &Path, result: std::io::Result<T>) -> Result<T> {
     result.map_err(|error| Error::from(error).in_file(path))
 }
 
+/// A file's own name; empty if it has none that is UTF-8.
+pub(super) fn file_name_of(path: &Path) -> String {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
+        .to_owned()
+}
+
 impl Checkpoint {
     /// Opens a file, a folder or a shard index, and checks every header.
     ///
@@ -126,11 +134,7 @@ impl Checkpoint {
     }
 
     fn add_file(&mut self, path: PathBuf) -> Result<()> {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
+        let name = file_name_of(&path);
         if !valid_file_name(&name) {
             return Err(invalid(
                 &path,

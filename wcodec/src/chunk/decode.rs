@@ -7,7 +7,7 @@ use crate::entropy::rans::{DecodeTable, Decoder};
 use crate::entropy::simd::{Isa, Work};
 use crate::error::ErrorKind;
 use crate::format::{checksum, checksum_append};
-use crate::samples::{Mapping, Sample, Split};
+use crate::samples::{Sample, Split};
 use std::marker::PhantomData;
 
 /// Samples decoded at a time: symbols, stored bits and output of one block stay in the first-level cache.
@@ -157,7 +157,7 @@ fn read_stored<S: Sample>(planes: &[(Plane, &[u8])], first: usize, stored: &mut 
     }
 }
 
-/// Joins symbols and stored bits. The mapping is decided once, outside the loop.
+/// Joins symbols and stored bits.
 #[inline(always)]
 fn join<S: Sample, T>(
     symbols: &[u16],
@@ -166,25 +166,11 @@ fn join<S: Sample, T>(
     out: &mut [T],
     convert: &impl Fn(S) -> T,
 ) {
-    let mut run = |split: Split| {
+    split.with_known_mapping(|split| {
         for ((to, &symbol), &stored) in out.iter_mut().zip(symbols).zip(stored) {
             *to = convert(S::inverse(symbol, stored, split));
         }
-    };
-    match split.mapping {
-        Mapping::Unsigned => run(Split {
-            mapping: Mapping::Unsigned,
-            ..split
-        }),
-        Mapping::Zigzag => run(Split {
-            mapping: Mapping::Zigzag,
-            ..split
-        }),
-        Mapping::Float => run(Split {
-            mapping: Mapping::Float,
-            ..split
-        }),
-    }
+    });
 }
 
 /// Replaces the elements whose symbols were escapes: positions first, then literals (FORMAT.md 4.3).

@@ -4,7 +4,7 @@ use super::{ChunkEntry, ESCAPE_BYTES, Mode};
 use crate::bitplane;
 use crate::entropy::rans::{EncodeTable, Encoder};
 use crate::format::{CHUNK_ALIGN, checksum, checksum_append, fields};
-use crate::samples::{Mapping, Sample, Split};
+use crate::samples::{Sample, Split};
 
 /// A chunk's entry and bytes.
 #[derive(Debug)]
@@ -151,27 +151,13 @@ fn encode_rans<S: Sample>(
     })
 }
 
-/// Splits every sample. The mapping is decided once, outside the loop.
+/// Splits every sample.
 fn split_samples<S: Sample>(samples: &[S], split: Split, symbols: &mut [u16], stored: &mut [S]) {
-    let mut run = |split: Split| {
+    split.with_known_mapping(|split| {
         for ((sample, symbol), low) in samples.iter().zip(&mut *symbols).zip(&mut *stored) {
             (*symbol, *low) = sample.forward(split);
         }
-    };
-    match split.mapping {
-        Mapping::Unsigned => run(Split {
-            mapping: Mapping::Unsigned,
-            ..split
-        }),
-        Mapping::Zigzag => run(Split {
-            mapping: Mapping::Zigzag,
-            ..split
-        }),
-        Mapping::Float => run(Split {
-            mapping: Mapping::Float,
-            ..split
-        }),
-    }
+    });
 }
 
 /// Position and value of every symbol without a frequency of its own.

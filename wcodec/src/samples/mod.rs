@@ -108,6 +108,19 @@ impl Split {
     }
 }
 
+impl Split {
+    /// Runs `work` with a split whose mapping the compiler knows: decided once, outside any loop.
+    #[inline(always)]
+    pub(crate) fn with_known_mapping<R>(self, work: impl FnOnce(Self) -> R) -> R {
+        let known = |mapping| Self { mapping, ..self };
+        match self.mapping {
+            Mapping::Unsigned => work(known(Mapping::Unsigned)),
+            Mapping::Zigzag => work(known(Mapping::Zigzag)),
+            Mapping::Float => work(known(Mapping::Float)),
+        }
+    }
+}
+
 /// An unsigned integer with the bits of an element.
 pub(crate) trait Sample: Copy + Eq + Send + Sync + std::fmt::Debug + 'static {
     /// The sample's bytes, little-endian.
