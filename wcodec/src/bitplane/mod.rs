@@ -87,16 +87,34 @@ impl Plane {
                     *value = value.with_bits_at(u16::from_le_bytes(*word), self.shift);
                 }
             }
-            width => {
-                let mask = (1u16 << width) - 1;
-                for (group, byte) in stored.chunks_mut(8 / width as usize).zip(packed) {
-                    let mut bits = u16::from(*byte);
-                    for value in group {
-                        *value = value.with_bits_at(bits & mask, self.shift);
-                        bits >>= width;
-                    }
-                }
+            1 => self.inverse_narrow::<S, 1, 8>(packed, stored),
+            2 => self.inverse_narrow::<S, 2, 4>(packed, stored),
+            _ => self.inverse_narrow::<S, 4, 2>(packed, stored),
+        }
+    }
+
+    /// [`inverse`](Self::inverse) of `PER_BYTE` samples of `WIDTH` bits to a byte: constants, so that the loop over a byte's
+    /// samples vanishes.
+    #[inline(always)]
+    fn inverse_narrow<S: Sample, const WIDTH: u32, const PER_BYTE: usize>(
+        self,
+        packed: &[u8],
+        stored: &mut [S],
+    ) {
+        let mask = (1u8 << WIDTH) - 1;
+        let join = |value: &mut S, byte: u8, index: u32| {
+            let bits = (byte >> (index * WIDTH)) & mask;
+            *value = value.with_bits_at(u16::from(bits), self.shift);
+        };
+        let (groups, rest) = stored.as_chunks_mut::<PER_BYTE>();
+        let last = packed.get(groups.len()).copied().unwrap_or(0);
+        for (group, &byte) in groups.iter_mut().zip(packed) {
+            for (value, index) in group.iter_mut().zip(0..) {
+                join(value, byte, index);
             }
+        }
+        for (value, index) in rest.iter_mut().zip(0..) {
+            join(value, last, index);
         }
     }
 

@@ -83,7 +83,10 @@ impl<'a> ChunkedPart<'a> {
             rest.len() % chunk_samples
         };
         let (body, tail) = rest.split_at_mut(rest.len() - tail_len);
-        let group_chunks = (GROUP_RAW_BYTES / (chunk_samples * S::BYTES)).max(1);
+        // Groups of a good size for reading, but enough of them for every thread.
+        let most = (GROUP_RAW_BYTES / (chunk_samples * S::BYTES)).max(1);
+        let share = (body.len() / chunk_samples).div_ceil(rayon::current_num_threads());
+        let group_chunks = share.clamp(1, most);
         body.par_chunks_mut(group_chunks * chunk_samples)
             .enumerate()
             .try_for_each(|(group, out)| {

@@ -37,21 +37,32 @@ impl DecodeTable {
         let mut slots = Box::new([0; SLOTS]);
         let mut ranks = [0u32; 256];
         let buckets = alias::buckets(&table.freqs, table.buckets_log2);
-        for (slot, symbol) in slots.iter_mut().zip(alias::slot_symbols(&buckets)) {
-            let index = usize::from(symbol);
-            let freq = table
-                .freqs
-                .get(index)
-                .map_or(0, |&freq| u32::from(freq) - 1);
-            let value = table.values.get(index).copied().unwrap_or(0);
-            let code = if are_bytes {
-                u32::from(value)
-            } else {
-                u32::from(symbol)
-            };
-            if let Some(rank) = ranks.get_mut(index) {
-                *slot = *rank | (freq << RANS_SCALE_BITS) | (code << (2 * RANS_SCALE_BITS));
-                *rank += 1;
+        let bucket_slots = SLOTS >> table.buckets_log2;
+        let each = slots
+            .chunks_exact_mut(bucket_slots)
+            .zip(&buckets)
+            .zip(0..=u8::MAX);
+        for ((slots, bucket), owner) in each {
+            let (own, rest) = slots.split_at_mut(usize::from(bucket.threshold).min(bucket_slots));
+            for (slots, symbol) in [(own, owner), (rest, bucket.alias)] {
+                let index = usize::from(symbol);
+                let freq = table
+                    .freqs
+                    .get(index)
+                    .map_or(0, |&freq| u32::from(freq) - 1);
+                let value = table.values.get(index).copied().unwrap_or(0);
+                let code = if are_bytes {
+                    u32::from(value)
+                } else {
+                    u32::from(symbol)
+                };
+                let entry = (freq << RANS_SCALE_BITS) | (code << (2 * RANS_SCALE_BITS));
+                if let Some(rank) = ranks.get_mut(index) {
+                    for slot in slots {
+                        *slot = entry | *rank;
+                        *rank += 1;
+                    }
+                }
             }
         }
         let values = (!are_bytes).then(|| {
