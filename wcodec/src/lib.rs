@@ -11,7 +11,8 @@
 //! | `samples`, `bitplane` | dtype <-> integers; which bits are coded and which are stored |
 //! | `chunk`, `tensor` | one independently decodable run; a tensor as parts of chunks |
 //! | `search` | the encoder's decisions |
-//! | [`container`] | the file: header, index, [`Reader`], [`Writer`](container::Writer) |
+//! | [`container`] | the file: header, index, [`Reader`] |
+//! | [`simd`] | which instruction sets are in use |
 //! | [`checkpoint`] | safetensors files and directories <-> `.wcodec` |
 //!
 //! # Examples
@@ -49,6 +50,7 @@ pub mod format;
 mod limits;
 mod samples;
 mod search;
+pub mod simd;
 mod tensor;
 
 pub use container::{ReadAt, Reader, TensorId, TensorInfo};

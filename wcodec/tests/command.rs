@@ -12,6 +12,8 @@ mod interrupt;
 mod output;
 #[path = "command/round_trip.rs"]
 mod round_trip;
+#[path = "command/simd.rs"]
+mod simd;
 #[path = "command/support.rs"]
 mod support;
 #[path = "command/targets.rs"]

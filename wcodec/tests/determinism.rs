@@ -9,9 +9,11 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 use support::content::{Content, content};
 use support::{Tensor, encode, import, naive_decoder, safetensors};
+use wcodec::checkpoint::{self, ImportOptions, Source, import_into};
 use wcodec::{Dtype, Effort, Reader};
 
 /// Tensors of a few chunks each, of every kind of payload.
@@ -114,6 +116,54 @@ fn the_number_of_threads_changes_nothing() {
             files.push(std::fs::read(file).unwrap());
         }
         assert!(files.iter().all(|file| *file == files[0]), "{effort:?}");
+    }
+}
+
+#[test]
+fn memory_and_files_give_the_same_container() {
+    let safetensors = safetensors(&tensors());
+    let folder = tempfile::tempdir().unwrap();
+    let (source, file) = (
+        folder.path().join("model.safetensors"),
+        folder.path().join("model.wcodec"),
+    );
+    std::fs::write(&source, &safetensors).unwrap();
+    for effort in EFFORTS {
+        let options = ImportOptions {
+            effort,
+            replace: true,
+            ..Default::default()
+        };
+        checkpoint::import(&source, &file, &options).unwrap();
+        let mut container = Cursor::new(Vec::new());
+        let in_memory = Source::Safetensors {
+            name: "model.safetensors",
+            bytes: &safetensors,
+        };
+        import_into(in_memory, &mut container, &options).unwrap();
+        assert!(
+            std::fs::read(&file).unwrap() == container.into_inner(),
+            "{effort:?}"
+        );
+    }
+}
+
+/// Large parts are counted in samples: what these miss is escaped, and nothing is lost.
+#[test]
+fn symbols_that_were_not_counted_come_back() {
+    let mut bytes = content(Content::Weights, Dtype::BF16, 1 << 21, 1);
+    // The second run of 256 samples is not counted at either effort.
+    for (index, element) in bytes[512..1024].chunks_exact_mut(2).enumerate() {
+        element[1] = u8::try_from(index / 2).unwrap();
+    }
+    for effort in [Effort::Fast, Effort::Default] {
+        let tensor = Tensor::new("w", Dtype::BF16, &[1 << 21], bytes.clone());
+        let encoded = encode(&[tensor], effort);
+        let reader = Reader::open(&encoded.file).unwrap();
+        assert!(
+            support::decode(&reader, "w").unwrap() == bytes,
+            "{effort:?}"
+        );
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Attachment {
 /// `InvalidArgument` if a name is no plain file name or is taken, or the path is no regular file; `LimitExceeded`
 /// if it is larger than a reader's default [`Limits`] allow; `Io`.
 pub(super) fn read(
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<'_>,
     options: &ImportOptions<'_>,
 ) -> Result<Vec<Attachment>> {
     let mut paths = checkpoint.required_attachments.clone();

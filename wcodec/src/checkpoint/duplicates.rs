@@ -11,13 +11,15 @@ use std::collections::hash_map::Entry;
 pub(super) struct Job<'a> {
     pub(super) spec: &'a TensorSpec,
     pub(super) duplicate_of: Option<usize>,
+    /// BLAKE3 of its bytes, where that was needed to tell.
+    pub(super) digest: Option<Digest>,
 }
 
 /// Bytes hashed at a time, and bytes looked at before two tensors are read in full.
 const WINDOW_BYTES: u64 = 1 << 20;
 const FINGERPRINT_BYTES: u64 = 4096;
 
-type Digest = [u8; 32];
+pub(super) type Digest = [u8; 32];
 
 /// What tensors that may be the same have in common: dtype, shape and fingerprint.
 type Key<'a> = (Dtype, &'a [u64], Digest);
@@ -31,13 +33,13 @@ enum Alike {
 /// Finds tensors with the dtype, shape and bytes (by their BLAKE3) of an earlier one. A tensor is read in full at most
 /// once, and only if its first, middle and last bytes are those of another one.
 pub(super) fn find_duplicates<'a>(
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<'_>,
     specs: Vec<&'a TensorSpec>,
 ) -> Result<Vec<Job<'a>>> {
     let mut alike: HashMap<Key<'_>, Alike> = HashMap::new();
     let mut jobs: Vec<Job<'a>> = Vec::with_capacity(specs.len());
     for spec in specs {
-        let mut duplicate_of = None;
+        let (mut duplicate_of, mut own_digest) = (None, None);
         if spec.raw_bytes > 0 {
             let key = (
                 spec.dtype,
@@ -51,10 +53,13 @@ pub(super) fn find_duplicates<'a>(
                 Entry::Occupied(mut place) => {
                     if let Alike::One(first) = *place.get() {
                         let digest = digest(checkpoint, jobs[first].spec)?;
+                        jobs[first].digest = Some(digest);
                         place.insert(Alike::Many(HashMap::from([(digest, first)])));
                     }
                     if let Alike::Many(digests) = place.get_mut() {
-                        match digests.entry(digest(checkpoint, spec)?) {
+                        let digest = digest(checkpoint, spec)?;
+                        own_digest = Some(digest);
+                        match digests.entry(digest) {
                             Entry::Vacant(place) => {
                                 place.insert(jobs.len());
                             }
@@ -64,13 +69,17 @@ pub(super) fn find_duplicates<'a>(
                 }
             }
         }
-        jobs.push(Job { spec, duplicate_of });
+        jobs.push(Job {
+            spec,
+            duplicate_of,
+            digest: own_digest,
+        });
     }
     Ok(jobs)
 }
 
 /// BLAKE3 of a tensor's first, middle and last bytes.
-fn fingerprint(checkpoint: &Checkpoint, spec: &TensorSpec) -> Result<Digest> {
+fn fingerprint(checkpoint: &Checkpoint<'_>, spec: &TensorSpec) -> Result<Digest> {
     let len = FINGERPRINT_BYTES.min(spec.raw_bytes);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
     let mut hasher = blake3::Hasher::new();
@@ -82,7 +91,7 @@ fn fingerprint(checkpoint: &Checkpoint, spec: &TensorSpec) -> Result<Digest> {
 }
 
 /// BLAKE3 of all of a tensor's bytes.
-fn digest(checkpoint: &Checkpoint, spec: &TensorSpec) -> Result<Digest> {
+fn digest(checkpoint: &Checkpoint<'_>, spec: &TensorSpec) -> Result<Digest> {
     let mut bytes = Vec::new();
     let mut hasher = blake3::Hasher::new();
     let mut first = 0;

@@ -1,18 +1,16 @@
-//! Checkpoint to container: one thread reads ahead, the caller's encodes on its rayon pool, one writes behind.
+//! Checkpoint to container: one thread reads ahead, the caller's encodes on its rayon pool, one writes behind
+//! ([`pipeline`]).
 
 use super::attachments::{self, Attachment};
-use super::duplicates::{Job, find_duplicates};
-use super::order::first_use;
-use super::source::Checkpoint;
-use super::{OnProgress, Progress, report};
-use crate::container::{TensorId, TensorSpec, Writer, target};
+use super::source::{Checkpoint, Source};
+use super::{OnProgress, pipeline};
+use crate::container::{Writer, target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Limits, check};
-use crate::search::{Effort, layout};
-use crate::tensor::{PartEntry, PartSpec, encode_part};
+use crate::search::Effort;
 use std::fmt;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// How [`import`] encodes.
 #[derive(Clone, Default)]
@@ -68,9 +66,65 @@ pub struct ImportSummary {
 /// did not stand there before.
 pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Result<ImportSummary> {
     target::check(target, options.replace)?;
-    let checkpoint = Checkpoint::open(source)?;
+    let checkpoint = Checkpoint::open(Source::Path(source))?;
     let attachments = attachments::read(&checkpoint, options)?;
     refuse_own_files(&checkpoint, &attachments, target)?;
+    let file = target::temp_file_beside(target)?;
+    let writer = Writer::new(file, Some(target))?;
+    let (file, summary) = write(&checkpoint, attachments, writer, options)?;
+    target::persist(target::flushed(file, target)?, target, options.replace)?;
+    Ok(summary)
+}
+
+/// Encodes the checkpoint `source` into `sink`, from the sink's start on: the same bytes that [`import`] writes to a file.
+/// The sink had better be empty: what it holds beyond [`ImportSummary::file_bytes`] stays, and does not belong to the container.
+/// [`ImportOptions::replace`] says nothing here.
+///
+/// # Errors
+///
+/// `InvalidCheckpoint`, `LimitExceeded` (more than a reader's default [`Limits`]), `InvalidArgument` (an attachment), `Io`, `Interrupted`; the sink
+/// then holds nothing of use.
+///
+/// # Examples
+///
+/// From memory to memory:
+///
+/// ```
+/// use std::io::Cursor;
+/// use wcodec::checkpoint::{ImportOptions, Source, import_into};
+/// # let header = br#"{"w":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}} "#;
+/// # let mut safetensors = (header.len() as u64).to_le_bytes().to_vec();
+/// # safetensors.extend_from_slice(header);
+/// # safetensors.extend_from_slice(&[0x80, 0x3f, 0, 0x40, 0, 0xc0, 0, 0]);
+/// let source = Source::Safetensors { name: "model.safetensors", bytes: &safetensors };
+/// let mut container = Cursor::new(Vec::new());
+/// let summary = import_into(source, &mut container, &ImportOptions::default())?;
+/// assert_eq!(summary.file_bytes, container.get_ref().len() as u64);
+///
+/// let reader = wcodec::Reader::new(container.into_inner(), &wcodec::Limits::default())?;
+/// let mut weights = [0f32; 4];
+/// reader.decode_floats(reader.find("w").unwrap(), &mut weights)?;
+/// assert_eq!(weights, [1.0, 2.0, -2.0, 0.0]);
+/// # wcodec::Result::Ok(())
+/// ```
+pub fn import_into<W: Write + Seek + Send>(
+    source: Source<'_>,
+    sink: W,
+    options: &ImportOptions<'_>,
+) -> Result<ImportSummary> {
+    let checkpoint = Checkpoint::open(source)?;
+    let attachments = attachments::read(&checkpoint, options)?;
+    let (_, summary) = write(&checkpoint, attachments, Writer::new(sink, None)?, options)?;
+    Ok(summary)
+}
+
+/// Writes everything; returns the sink.
+fn write<W: Write + Seek + Send>(
+    checkpoint: &Checkpoint<'_>,
+    attachments: Vec<Attachment>,
+    mut writer: Writer<W>,
+    options: &ImportOptions<'_>,
+) -> Result<(W, ImportSummary)> {
     let limits = Limits::default();
     for tensor in &checkpoint.tensors {
         let checked = check(
@@ -80,8 +134,7 @@ pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Resu
         );
         checked.map_err(|kind| Error::from(kind).in_tensor(&tensor.name))?;
     }
-    let mut writer = Writer::create(target)?;
-    write_tensors(&checkpoint, &mut writer, options)?;
+    pipeline::write_tensors(checkpoint, &mut writer, options)?;
     let mut attachment_bytes = 0;
     for Attachment { name, bytes, .. } in attachments {
         writer.add_attachment(&name, &bytes)?;
@@ -90,27 +143,23 @@ pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Resu
     for source in &checkpoint.sources {
         writer.add_source(&source.name, &source.header, source.file_bytes)?;
     }
-    let num_elems = writer
-        .tensors()
-        .iter()
-        .map(crate::TensorInfo::num_elems)
-        .sum();
-    Ok(ImportSummary {
-        source_bytes: checkpoint
-            .sources
-            .iter()
-            .map(|source| source.file_bytes)
-            .sum(),
-        file_bytes: writer.finish(options.replace)?,
+    let tensors = writer.tensors().iter();
+    let num_elems = tensors.map(crate::TensorInfo::num_elems).sum();
+    let (sink, file_bytes) = writer.finish()?;
+    let sources = checkpoint.sources.iter();
+    let summary = ImportSummary {
+        source_bytes: sources.map(|source| source.file_bytes).sum(),
+        file_bytes,
         attachment_bytes,
         num_tensors: checkpoint.tensors.len(),
         num_elems,
-    })
+    };
+    Ok((sink, summary))
 }
 
 /// A target that is one of the files the container is made of would be gone with its encoding.
 fn refuse_own_files(
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<'_>,
     attachments: &[Attachment],
     target: &Path,
 ) -> Result<()> {
@@ -122,165 +171,6 @@ fn refuse_own_files(
     if own.any(|path| path.canonicalize().is_ok_and(|path| path == place)) {
         let what = "is one of the checkpoint's own files; name another target";
         return Err(Error::from(ErrorKind::InvalidArgument { what }).in_file(target));
-    }
-    Ok(())
-}
-
-/// The raw bytes of one part.
-struct RawPart {
-    job: usize,
-    first_chunk: u32,
-    raw: Vec<u8>,
-}
-
-/// What the writing thread gets.
-enum Piece {
-    Part(PartEntry, Vec<u8>),
-    /// All parts of the next tensor are there.
-    Tensor([u8; 32]),
-}
-
-fn write_tensors(
-    checkpoint: &Checkpoint,
-    writer: &mut Writer,
-    options: &ImportOptions<'_>,
-) -> Result<()> {
-    let mut specs: Vec<&TensorSpec> = checkpoint.tensors.iter().collect();
-    specs.sort_by_key(|spec| first_use(&spec.name)); // stable: ties keep the order of the data
-    let jobs = find_duplicates(checkpoint, specs)?;
-    std::thread::scope(|scope| {
-        // One part waits while another is worked on.
-        let (raw_sender, raw_receiver) = sync_channel(1);
-        let (piece_sender, piece_receiver) = sync_channel(1);
-        let jobs = &jobs;
-        scope.spawn(move || read_parts(checkpoint, jobs, &raw_sender));
-        let writing = scope.spawn(move || write_pieces(jobs, writer, &piece_receiver));
-        let encoded = encode_parts(
-            jobs,
-            &raw_receiver,
-            piece_sender,
-            checkpoint.total_bytes(),
-            options,
-        );
-        drop(raw_receiver); // the reading thread ends at its next send
-        let written = writing
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // A failed write also ends the encoder, whose error then says less.
-        written.and(encoded)
-    })
-}
-
-/// Reads every part of every job that is not a duplicate. Ends early when nobody listens.
-fn read_parts(checkpoint: &Checkpoint, jobs: &[Job<'_>], sender: &SyncSender<Result<RawPart>>) {
-    for (job, Job { spec, .. }) in jobs
-        .iter()
-        .enumerate()
-        .filter(|(_, job)| job.duplicate_of.is_none())
-    {
-        let sample_bytes = usize::from(spec.dtype.sample_form().bytes);
-        let chunk_samples = spec.chunk_samples();
-        let part_chunks = layout::chunks_per_part(chunk_samples, sample_bytes);
-        let part_bytes = u64::from(part_chunks) * u64::from(chunk_samples) * sample_bytes as u64;
-        let (mut first, mut first_chunk) = (0, 0);
-        while first < spec.raw_bytes {
-            let len = part_bytes.min(spec.raw_bytes - first);
-            let mut raw = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-            let part = checkpoint.read(spec, first, &mut raw).map(|()| RawPart {
-                job,
-                first_chunk,
-                raw,
-            });
-            let failed = part.is_err();
-            if sender.send(part).is_err() || failed {
-                return;
-            }
-            first += len;
-            first_chunk += part_chunks;
-        }
-    }
-}
-
-/// Encodes the parts as they come, on the current rayon pool, and hands pieces on in the order of the jobs.
-fn encode_parts(
-    jobs: &[Job<'_>],
-    parts: &Receiver<Result<RawPart>>,
-    pieces: SyncSender<Piece>,
-    total_bytes: u64,
-    options: &ImportOptions<'_>,
-) -> Result<()> {
-    let stopped = || Error::from(ErrorKind::Interrupted);
-    let mut digests: Vec<[u8; 32]> = Vec::with_capacity(jobs.len());
-    let mut done_bytes = 0;
-    for job in jobs {
-        let spec = job.spec;
-        if let Some(original) = job.duplicate_of {
-            digests.push(digests[original]);
-            done_bytes += spec.raw_bytes;
-        } else {
-            let mut hasher = blake3::Hasher::new();
-            let mut left = spec.raw_bytes;
-            while left > 0 {
-                let RawPart {
-                    job: number,
-                    first_chunk,
-                    raw,
-                } = parts.recv().map_err(|_| stopped())??;
-                debug_assert_eq!(number, digests.len());
-                let (form, chunk_samples) =
-                    (spec.dtype.sample_form(), spec.chunk_samples() as usize);
-                let part_spec = PartSpec {
-                    form,
-                    chunk_samples,
-                    first_chunk,
-                    effort: options.effort,
-                };
-                let (encoded, ()) = rayon::join(
-                    || encode_part(&raw, part_spec),
-                    || {
-                        hasher.update_rayon(&raw);
-                    },
-                );
-                left -= raw.len() as u64;
-                done_bytes += raw.len() as u64;
-                let payload = encoded.payload.unwrap_or(raw);
-                pieces
-                    .send(Piece::Part(encoded.entry, payload))
-                    .map_err(|_| stopped())?;
-                report(
-                    options.on_progress,
-                    Progress {
-                        done_bytes,
-                        total_bytes,
-                        tensor: &spec.name,
-                    },
-                )?;
-            }
-            digests.push(hasher.finalize().into());
-        }
-        let digest = digests.last().copied().unwrap_or_default();
-        pieces.send(Piece::Tensor(digest)).map_err(|_| stopped())?;
-    }
-    Ok(())
-}
-
-fn write_pieces(jobs: &[Job<'_>], writer: &mut Writer, pieces: &Receiver<Piece>) -> Result<()> {
-    let mut entries = Vec::new();
-    let mut ids: Vec<TensorId> = Vec::with_capacity(jobs.len());
-    for piece in pieces {
-        match piece {
-            Piece::Part(entry, payload) => entries.push(writer.add_part(entry, &payload)?),
-            Piece::Tensor(digest) => {
-                let job = &jobs[ids.len()];
-                let original = job.duplicate_of.map(|original| ids[original]);
-                ids.push(writer.add_tensor(
-                    job.spec.clone(),
-                    digest,
-                    original,
-                    std::mem::take(&mut entries),
-                ));
-            }
-        }
     }
     Ok(())
 }

@@ -8,13 +8,14 @@ mod duplicates;
 mod export;
 mod import;
 mod order;
+mod pipeline;
 mod shards;
 mod source;
 mod verify;
 
 pub use export::{ExportOptions, ExportSummary, export};
-pub use import::{ImportOptions, ImportSummary, import};
-pub use source::DEFAULT_ATTACHMENTS;
+pub use import::{ImportOptions, ImportSummary, import, import_into};
+pub use source::{DEFAULT_ATTACHMENTS, Source};
 pub use verify::{VerifyOptions, VerifySummary, verify};
 
 use crate::error::{Error, ErrorKind, Result};

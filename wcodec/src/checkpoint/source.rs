@@ -2,11 +2,11 @@
 
 use super::shards::Shards;
 use crate::Dtype;
-use crate::container::{FileSource, valid_file_name};
-use crate::container::{ReadAt, TensorSpec};
+use crate::container::{FileSource, ReadAt, TensorSpec, valid_file_name};
 use crate::error::{Error, ErrorKind, Result};
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -25,19 +25,59 @@ const LENGTH_BYTES: usize = 8;
 /// What the safetensors library accepts.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
+/// A checkpoint to import.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// A `.safetensors` file, a folder with one, a folder with a sharded one, or a shard index.
+    Path(&'a Path),
+    /// One safetensors file, in memory or wherever it can be read.
+    Safetensors {
+        /// The name under which exporting restores it: a plain file name.
+        name: &'a str,
+        /// Its bytes.
+        bytes: &'a dyn ReadAt,
+    },
+}
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Safetensors { name, .. } => f
+                .debug_struct("Safetensors")
+                .field("name", name)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
 /// One safetensors file, its header read and checked.
-pub(super) struct SourceFile {
+pub(super) struct SourceFile<'a> {
     pub(super) name: String,
     pub(super) path: PathBuf,
-    pub(super) file: FileSource,
+    bytes: SourceBytes<'a>,
     /// The header's length and the header, as they are.
     pub(super) header: Vec<u8>,
     pub(super) file_bytes: u64,
 }
 
+enum SourceBytes<'a> {
+    File(FileSource),
+    Elsewhere(&'a dyn ReadAt),
+}
+
+impl SourceBytes<'_> {
+    fn get(&self) -> &dyn ReadAt {
+        match self {
+            Self::File(file) => file,
+            Self::Elsewhere(bytes) => *bytes,
+        }
+    }
+}
+
 /// A checkpoint's files and tensors.
-pub(super) struct Checkpoint {
-    pub(super) sources: Vec<SourceFile>,
+pub(super) struct Checkpoint<'a> {
+    pub(super) sources: Vec<SourceFile<'a>>,
     /// In the order of the files, and of the data in each.
     pub(super) tensors: Vec<TensorSpec>,
     /// Files to carry along whatever the caller attaches: the shards' index.
@@ -65,13 +105,30 @@ pub(super) fn file_name_of(path: &Path) -> String {
         .to_owned()
 }
 
-impl Checkpoint {
-    /// Opens a file, a folder or a shard index, and checks every header.
+impl<'a> Checkpoint<'a> {
+    /// Opens a source and checks every header.
     ///
     /// # Errors
     ///
     /// `InvalidCheckpoint`, `Io`, with the file.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(source: Source<'a>) -> Result<Self> {
+        let path = match source {
+            Source::Path(path) => path,
+            Source::Safetensors { name, bytes } => {
+                let mut checkpoint = Self {
+                    sources: Vec::new(),
+                    tensors: Vec::new(),
+                    required_attachments: Vec::new(),
+                    folder: None,
+                };
+                let path = Path::new(name);
+                if file_name_of(path) != name {
+                    return Err(invalid(path, "not a plain file name"));
+                }
+                checkpoint.add_source(path.to_owned(), SourceBytes::Elsewhere(bytes))?;
+                return Ok(checkpoint);
+            }
+        };
         let is_folder = in_file(path, std::fs::metadata(path))?.is_dir();
         let (files, shards) = if is_folder {
             find_files(path)?
@@ -134,19 +191,18 @@ impl Checkpoint {
     }
 
     fn add_file(&mut self, path: PathBuf) -> Result<()> {
-        let name = file_name_of(&path);
-        if !valid_file_name(&name) {
-            return Err(invalid(
-                &path,
-                "the file's name is not one that every system can restore",
-            ));
-        }
+        check_name(&path)?;
         if !in_file(&path, path.metadata())?.is_file() {
             return Err(invalid(&path, "not a regular file")); // opening a pipe would wait for ever
         }
         let file = FileSource::new(in_file(&path, File::open(&path))?);
-        let file_bytes = in_file(&path, file.byte_len())?;
-        let header = read_header(&path, &file, file_bytes)?;
+        self.add_source(path, SourceBytes::File(file))
+    }
+
+    fn add_source(&mut self, path: PathBuf, bytes: SourceBytes<'a>) -> Result<()> {
+        check_name(&path)?;
+        let file_bytes = in_file(&path, bytes.get().byte_len())?;
+        let header = read_header(&path, bytes.get(), file_bytes)?;
         let text = std::str::from_utf8(&header[LENGTH_BYTES..])
             .map_err(|_| invalid(&path, "the header is not UTF-8"))?;
         let metadata: Metadata =
@@ -183,20 +239,28 @@ impl Checkpoint {
             });
         }
         self.sources.push(SourceFile {
-            name,
+            name: file_name_of(&path),
             path,
-            file,
+            bytes,
             header,
             file_bytes,
         });
         Ok(())
     }
 
+    /// `len` bytes of a tensor, `first` bytes into it, if they lie in memory.
+    pub(super) fn bytes(&self, tensor: &TensorSpec, first: u64, len: usize) -> Option<&[u8]> {
+        let source = &self.sources[tensor.source];
+        let start = source.header.len() as u64 + tensor.data_offset + first;
+        let start = usize::try_from(start).ok()?;
+        source.bytes.get().as_bytes()?.get(start..)?.get(..len)
+    }
+
     /// Reads bytes of a tensor, `first` bytes into it.
     pub(super) fn read(&self, tensor: &TensorSpec, first: u64, buf: &mut [u8]) -> Result<()> {
         let source = &self.sources[tensor.source];
         let offset = source.header.len() as u64 + tensor.data_offset + first;
-        let read = source.file.read_exact_at(buf, offset);
+        let read = source.bytes.get().read_exact_at(buf, offset);
         read.map_err(|error| {
             let error = match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => {
@@ -245,8 +309,17 @@ fn bad_header(path: &Path, text: &str, error: &serde_json::Error) -> Error {
     }
 }
 
+/// A source's name is restored by exporting.
+fn check_name(path: &Path) -> Result<()> {
+    if valid_file_name(&file_name_of(path)) {
+        return Ok(());
+    }
+    let detail = "the file's name is not one that every system can restore";
+    Err(invalid(path, detail))
+}
+
 /// The length field and the header, once the file is known to be long enough for both.
-fn read_header(path: &Path, file: &FileSource, file_bytes: u64) -> Result<Vec<u8>> {
+fn read_header(path: &Path, file: &dyn ReadAt, file_bytes: u64) -> Result<Vec<u8>> {
     let mut length = [0; LENGTH_BYTES];
     if file_bytes < LENGTH_BYTES as u64 {
         return Err(invalid(path, "the file is too short for a header"));

@@ -1,6 +1,6 @@
 //! Whether a container is whole, and whether it holds what a checkpoint holds.
 
-use super::source::Checkpoint;
+use super::source::{Checkpoint, Source};
 use super::{OnProgress, Progress, report};
 use crate::container::{Reader, TensorId, TensorInfo, TensorSpec};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,7 +44,10 @@ pub struct VerifySummary {
 /// damage found, or `Io`.
 pub fn verify(reader: &Reader, options: &VerifyOptions<'_>) -> Result<VerifySummary> {
     reader.check_padding()?;
-    let checkpoint = options.against.map(Checkpoint::open).transpose()?;
+    let checkpoint = options
+        .against
+        .map(|path| Checkpoint::open(Source::Path(path)))
+        .transpose()?;
     if let (Some(checkpoint), Some(path)) = (&checkpoint, options.against) {
         compare_files(reader, checkpoint, path)?;
     }
@@ -93,7 +96,7 @@ pub fn verify(reader: &Reader, options: &VerifyOptions<'_>) -> Result<VerifySumm
 
 /// Compares decoded bytes with those of the checkpoint, `first` bytes into the tensor.
 fn compare_bytes(
-    checkpoint: &Checkpoint,
+    checkpoint: &Checkpoint<'_>,
     spec: &TensorSpec,
     first: u64,
     bytes: &[u8],
@@ -167,7 +170,7 @@ fn window_bytes(info: &TensorInfo) -> u64 {
 }
 
 /// Compares names, headers and attachments.
-fn compare_files(reader: &Reader, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+fn compare_files(reader: &Reader, checkpoint: &Checkpoint<'_>, path: &Path) -> Result<()> {
     let differ = |detail: String| {
         Error::from(ErrorKind::Differs {
             detail: detail.into(),

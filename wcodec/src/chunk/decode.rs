@@ -1,17 +1,15 @@
 //! Chunk to elements.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+use super::merge::{BLOCK, Block, Merger, Stored};
 use super::{ChunkEntry, ESCAPE_BYTES, Mode};
 use crate::bitplane::Plane;
 use crate::entropy::rans::{DecodeTable, Decoder};
-use crate::entropy::simd::{Isa, Work};
+use crate::entropy::simd::MAX_IN_FLIGHT;
 use crate::error::ErrorKind;
 use crate::format::{checksum, checksum_append};
 use crate::samples::{Sample, Split};
-use std::marker::PhantomData;
-
-/// Samples decoded at a time: symbols, stored bits and output of one block stay in the first-level cache.
-const BLOCK: usize = 1024;
+use arrayvec::ArrayVec;
 
 /// A chunk's validated entry, and its bytes as they came from outside.
 #[derive(Debug, Clone, Copy)]
@@ -40,29 +38,37 @@ pub(crate) fn decode<S: Sample, T>(
     out: &mut [T],
     convert: &impl Fn(S) -> T,
 ) -> Result<(), ErrorKind> {
-    verify("coded bytes", chunk.entry.coded_crc, checksum(chunk.coded))?;
-    let truncated = ErrorKind::Malformed {
-        what: "coded_bytes",
-        rule: "4.2",
-    };
-    let coded = chunk
-        .coded
-        .get(..chunk.entry.coded_bytes as usize)
-        .ok_or(truncated)?;
     match chunk.entry.mode {
-        Mode::Rans => decode_rans(chunk, coded, out, convert),
+        Mode::Rans => {
+            let (mut decoder, rest) = open(chunk)?;
+            decode_from(&mut decoder, rest, 0, &mut Merger::new(convert), out)
+        }
         Mode::Stored => {
+            let coded = verified_coded(chunk)?;
             out.iter_mut()
                 .zip(coded.chunks_exact(S::BYTES))
                 .for_each(|(to, bytes)| *to = convert(S::from_bytes(bytes)));
             Ok(())
         }
         Mode::Constant => {
+            let coded = verified_coded(chunk)?;
             let sample = coded.get(..S::BYTES).map_or(S::ZERO, S::from_bytes);
             out.iter_mut().for_each(|to| *to = convert(sample));
             Ok(())
         }
     }
+}
+
+/// The coded bytes without their padding.
+fn verified_coded(chunk: ChunkView<'_>) -> Result<&[u8], ErrorKind> {
+    verify("coded bytes", chunk.entry.coded_crc, checksum(chunk.coded))?;
+    chunk
+        .coded
+        .get(..chunk.entry.coded_bytes as usize)
+        .ok_or(ErrorKind::Malformed {
+            what: "coded_bytes",
+            rule: "4.2",
+        })
 }
 
 fn verify(what: &'static str, stored: u32, computed: u32) -> Result<(), ErrorKind> {
@@ -76,109 +82,121 @@ fn verify(what: &'static str, stored: u32, computed: u32) -> Result<(), ErrorKin
     })
 }
 
-fn decode_rans<S: Sample, T>(
-    chunk: ChunkView<'_>,
-    coded: &[u8],
-    out: &mut [T],
+/// Decodes several rANS chunks (at most [`MAX_IN_FLIGHT`]), one in the shadow of the other, each as [`decode`] decodes it.
+///
+/// `false` if any is in another mode or damaged: `decode` then says which, and how. The outputs then hold unspecified
+/// elements.
+///
+/// # Panics
+///
+/// Never, for any input.
+pub(crate) fn decode_together<S: Sample, T>(
+    chunks: &[ChunkView<'_>],
+    outs: &mut [&mut [T]],
+    convert: &impl Fn(S) -> T,
+) -> bool {
+    let all_rans = chunks.iter().all(|chunk| chunk.entry.mode == Mode::Rans);
+    if chunks.len() < 2 || chunks.len() > MAX_IN_FLIGHT || !all_rans {
+        return false;
+    }
+    let opened: Result<(InFlight<_>, InFlight<_>), ErrorKind> =
+        chunks.iter().map(|&chunk| open(chunk)).collect();
+    opened.is_ok_and(|(mut decoders, rests)| {
+        decode_opened(&mut decoders, &rests, outs, convert).is_ok()
+    })
+}
+
+type InFlight<T> = ArrayVec<T, MAX_IN_FLIGHT>;
+
+fn decode_opened<S: Sample, T>(
+    decoders: &mut [Decoder<'_>],
+    rests: &[Rest<'_>],
+    outs: &mut [&mut [T]],
     convert: &impl Fn(S) -> T,
 ) -> Result<(), ErrorKind> {
+    let mut merger = Merger::new(convert);
+    let mut codes = [[0; BLOCK]; MAX_IN_FLIGHT];
+    let codes = codes.get_mut(..decoders.len()).unwrap_or_default();
+    let shortest = outs.iter().map(|out| out.len()).min().unwrap_or(0);
+    let mut first = 0;
+    while first + BLOCK <= shortest {
+        let block = first..first + BLOCK;
+        for (rest, out) in rests.iter().zip(&mut *outs) {
+            let out = out.get_mut(block.clone()).unwrap_or_default();
+            rest.stored.isa.prefetch(out);
+        }
+        Decoder::decode_together(decoders, codes)?;
+        for ((rest, codes), out) in rests.iter().zip(&*codes).zip(&mut *outs) {
+            let out = out.get_mut(block.clone()).unwrap_or_default();
+            merger.merge(rest.stored, Block { first, codes, out });
+        }
+        first += BLOCK;
+    }
+    for ((decoder, rest), out) in decoders.iter_mut().zip(rests).zip(&mut *outs) {
+        decode_from(decoder, *rest, first, &mut merger, out)?;
+    }
+    Ok(())
+}
+
+/// What a chunk in mode rANS has beside its states and words.
+#[derive(Debug, Clone, Copy)]
+struct Rest<'a> {
+    stored: Stored<'a>,
+    /// Positions, then literals (FORMAT.md 4.3).
+    escapes: &'a [u8],
+}
+
+/// Verifies the checksums of a chunk in mode rANS and takes it apart.
+fn open(chunk: ChunkView<'_>) -> Result<(Decoder<'_>, Rest<'_>), ErrorKind> {
+    let coded = verified_coded(chunk)?;
     let stored_crc = chunk
         .planes
         .iter()
         .fold(0, |crc, (_, bytes)| checksum_append(crc, bytes));
     verify("stored planes", chunk.entry.stored_crc, stored_crc)?;
-    let malformed = |what, rule| ErrorKind::Malformed { what, rule };
-    let table = chunk.table.ok_or(malformed("chunk's table", "4.2"))?;
+    let malformed = |what| ErrorKind::Malformed { what, rule: "4.2" };
+    let table = chunk.table.ok_or(malformed("chunk's table"))?;
     let escapes_at = coded
         .len()
         .checked_sub(usize::from(chunk.entry.num_escapes) * ESCAPE_BYTES);
     let (words, escapes) = escapes_at
         .and_then(|at| coded.split_at_checked(at))
-        .ok_or(malformed("num_escapes", "4.2"))?;
+        .ok_or(malformed("num_escapes"))?;
+    let stored = Stored {
+        isa: table.isa(),
+        split: chunk.split,
+        values: table.values(),
+        planes: chunk.planes,
+    };
+    Ok((Decoder::new(table, words)?, Rest { stored, escapes }))
+}
 
-    let mut decoder = Decoder::new(words)?;
-    let mut symbols = [0u16; BLOCK];
-    for (index, out) in out.chunks_mut(BLOCK).enumerate() {
-        let Some(symbols) = symbols.get_mut(..out.len()) else {
-            break; // blocks are at most BLOCK long
-        };
-        decoder.decode(table, symbols)?;
-        let (first, sample) = (index * BLOCK, PhantomData::<S>);
-        Isa::chosen().run(Merge {
-            chunk,
-            first,
-            symbols,
-            out,
-            convert,
-            sample,
-        });
+/// Decodes what follows the first `first` samples (a multiple of the block), and ends the chunk, which is `out`.
+fn decode_from<S: Sample, T, F: Fn(S) -> T>(
+    decoder: &mut Decoder<'_>,
+    rest: Rest<'_>,
+    mut first: usize,
+    merger: &mut Merger<'_, S, F>,
+    out: &mut [T],
+) -> Result<(), ErrorKind> {
+    let mut codes = [0; BLOCK];
+    for out in out.get_mut(first..).unwrap_or_default().chunks_mut(BLOCK) {
+        let codes = codes.get_mut(..out.len()).unwrap_or_default();
+        rest.stored.isa.prefetch(out);
+        decoder.decode(codes)?;
+        let num_samples = codes.len();
+        merger.merge(rest.stored, Block { first, codes, out });
+        first += num_samples;
     }
     decoder.finish()?;
-    patch_escapes(chunk, escapes, out, convert)
+    patch_escapes(rest, merger, out)
 }
 
-/// The symbols of one block, and where their elements go: the chunk's from `first` (a multiple of 8) on.
-struct Merge<'a, S, T, F> {
-    chunk: ChunkView<'a>,
-    first: usize,
-    symbols: &'a [u16],
-    out: &'a mut [T],
-    convert: &'a F,
-    sample: PhantomData<S>,
-}
-
-impl<S: Sample, T, F: Fn(S) -> T> Work for Merge<'_, S, T, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let mut stored = [S::ZERO; BLOCK];
-        if let Some(stored) = stored.get_mut(..self.out.len()) {
-            read_stored(self.chunk.planes, self.first, stored);
-            join(
-                self.symbols,
-                stored,
-                self.chunk.split,
-                self.out,
-                self.convert,
-            );
-        }
-    }
-}
-
-/// Joins the stored bits of samples `first` (a multiple of 8) and up into `stored`, which is zero.
-#[inline(always)]
-fn read_stored<S: Sample>(planes: &[(Plane, &[u8])], first: usize, stored: &mut [S]) {
-    for (plane, bytes) in planes {
-        plane.inverse(
-            bytes.get(plane.offset_bytes(first)..).unwrap_or_default(),
-            stored,
-        );
-    }
-}
-
-/// Joins symbols and stored bits.
-#[inline(always)]
-fn join<S: Sample, T>(
-    symbols: &[u16],
-    stored: &[S],
-    split: Split,
+/// Replaces the elements whose symbols were escapes (FORMAT.md 4.3).
+fn patch_escapes<S: Sample, T, F: Fn(S) -> T>(
+    Rest { stored, escapes }: Rest<'_>,
+    merger: &Merger<'_, S, F>,
     out: &mut [T],
-    convert: &impl Fn(S) -> T,
-) {
-    split.with_known_mapping(|split| {
-        for ((to, &symbol), &stored) in out.iter_mut().zip(symbols).zip(stored) {
-            *to = convert(S::inverse(symbol, stored, split));
-        }
-    });
-}
-
-/// Replaces the elements whose symbols were escapes: positions first, then literals (FORMAT.md 4.3).
-fn patch_escapes<S: Sample, T>(
-    chunk: ChunkView<'_>,
-    escapes: &[u8],
-    out: &mut [T],
-    convert: &impl Fn(S) -> T,
 ) -> Result<(), ErrorKind> {
     let (fields, _) = escapes.as_chunks::<2>();
     let (positions, literals) = fields
@@ -191,15 +209,12 @@ fn patch_escapes<S: Sample, T>(
         let in_order = previous.is_none_or(|previous| previous < position);
         let target = out
             .get_mut(position)
-            .filter(|_| in_order && literal >> chunk.split.symbol_bits == 0);
+            .filter(|_| in_order && literal >> stored.split.symbol_bits == 0);
         let target = target.ok_or(ErrorKind::Malformed {
             what: "escape",
             rule: "4.3",
         })?;
-        let mut group = [S::ZERO; 8];
-        read_stored(chunk.planes, position / 8 * 8, &mut group);
-        let stored = group.get(position % 8).copied().unwrap_or(S::ZERO);
-        *target = convert(S::inverse(literal, stored, chunk.split));
+        *target = merger.convert(stored.sample(position, literal));
         previous = Some(position);
     }
     Ok(())

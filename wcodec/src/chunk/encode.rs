@@ -1,175 +1,179 @@
-//! Elements to chunk.
+//! Samples to chunk.
 
 use super::{ChunkEntry, ESCAPE_BYTES, Mode};
 use crate::bitplane;
-use crate::entropy::rans::{EncodeTable, Encoder};
-use crate::format::{CHUNK_ALIGN, checksum, checksum_append, fields};
+use crate::entropy::rans::{EncodeTable, Encoder, Symbol};
+use crate::entropy::simd::{Isa, Work};
+use crate::format::{CHUNK_ALIGN, checksum, checksum_append};
 use crate::samples::{Sample, Split};
 
-/// A chunk's entry and bytes.
+/// Samples split at a time: their stored bits stay in the first-level cache until they are packed.
+const BLOCK_SAMPLES: usize = 1024;
+
+/// Where a chunk's bytes go.
 #[derive(Debug)]
-pub(crate) struct EncodedChunk {
-    pub(crate) entry: ChunkEntry,
-    /// The coded bytes with their padding.
-    pub(crate) coded: Vec<u8>,
-    /// The stored planes with their padding, one after the other, most significant first.
-    pub(crate) stored: Vec<u8>,
+pub(crate) struct Target<'a> {
+    /// For the coded bytes with their padding: as long as the samples, padded.
+    pub(crate) coded: &'a mut [u8],
+    /// For each stored plane with its padding, most significant first.
+    pub(crate) planes: Vec<&'a mut [u8]>,
 }
 
 /// Buffers that an encoder keeps from one chunk to the next.
-#[derive(Debug)]
-pub(crate) struct Scratch<S> {
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
     encoder: Encoder,
-    symbols: Vec<u16>,
-    stored: Vec<S>,
+    narrow: Vec<u8>,
+    wide: Vec<u16>,
 }
 
-impl<S> Default for Scratch<S> {
-    fn default() -> Self {
-        Self {
-            encoder: Encoder::default(),
-            symbols: Vec::new(),
-            stored: Vec::new(),
-        }
-    }
-}
-
-/// Encodes `samples` with `tables[table]`, or stores them where that is not larger.
+/// Encodes the samples in `raw` (little-endian) with the chosen table, or stores them where that is not larger.
+///
+/// Where the entry's mode is not [`Mode::Rans`], the target's planes hold nothing of use.
 ///
 /// # Panics
 ///
-/// If `split` does not cover the samples' bits, or a symbol has no frequency in a table without an escape.
+/// If `split` does not cover the samples' bits, or the target is too short.
 pub(crate) fn encode<S: Sample>(
-    samples: &[S],
+    raw: &[u8],
     split: Split,
-    tables: &[EncodeTable],
-    table: u8,
-    scratch: &mut Scratch<S>,
-) -> EncodedChunk {
-    if let Some((&first, rest)) = samples.split_first()
-        && rest.iter().all(|&sample| sample == first)
-    {
-        return plain(Mode::Constant, first.to_bytes().as_ref().to_vec());
+    table: ChosenTable<'_>,
+    scratch: &mut Scratch,
+    target: Target<'_>,
+) -> ChunkEntry {
+    let (first, rest) = raw.split_at(S::BYTES);
+    if *rest == raw[..rest.len()] {
+        // Every sample equals the one before it.
+        return plain(Mode::Constant, first, target.coded);
     }
-    let encoded = encode_rans(
-        samples,
-        split,
-        (&tables[usize::from(table)], table),
-        scratch,
-    );
-    let raw_bytes = (samples.len() * S::BYTES).next_multiple_of(CHUNK_ALIGN);
-    match encoded {
-        Some(encoded) if encoded.coded.len() + encoded.stored.len() < raw_bytes => encoded,
-        _ => {
-            let raw = samples
-                .iter()
-                .fold(Vec::with_capacity(raw_bytes), |mut raw, sample| {
-                    raw.extend_from_slice(sample.to_bytes().as_ref());
-                    raw
-                });
-            plain(Mode::Stored, raw)
-        }
-    }
+    let Scratch {
+        encoder,
+        narrow,
+        wide,
+    } = scratch;
+    let Target { coded, planes } = target;
+    let entry = if split.symbol_bits <= 8 {
+        encode_rans::<S, _>((raw, split), table, (encoder, narrow), (coded, planes))
+    } else {
+        encode_rans::<S, _>((raw, split), table, (encoder, wide), (coded, planes))
+    };
+    entry.unwrap_or_else(|| plain(Mode::Stored, raw, coded))
 }
 
+/// The table of a chunk: all tables of its part, and which it is.
+pub(crate) type ChosenTable<'a> = (&'a [EncodeTable], u8);
+
 /// A chunk without a table.
-fn plain(mode: Mode, mut coded: Vec<u8>) -> EncodedChunk {
-    let coded_bytes = u32_of(coded.len());
-    fields::pad(&mut coded, CHUNK_ALIGN);
-    let coded_crc = checksum(&coded);
-    let entry = ChunkEntry {
+fn plain(mode: Mode, bytes: &[u8], out: &mut [u8]) -> ChunkEntry {
+    let (coded, rest) = out.split_at_mut(bytes.len());
+    coded.copy_from_slice(bytes);
+    let padding = bytes.len().next_multiple_of(CHUNK_ALIGN) - bytes.len();
+    rest[..padding].fill(0);
+    ChunkEntry {
         mode,
         table: 0,
         num_escapes: 0,
-        coded_bytes,
-        coded_crc,
+        coded_bytes: u32_of(bytes.len()),
+        coded_crc: checksum(&out[..bytes.len() + padding]),
         stored_crc: 0,
-    };
-    EncodedChunk {
-        entry,
-        coded,
-        stored: Vec::new(),
     }
 }
 
-/// `None` if there are more escapes than an entry can count.
-fn encode_rans<S: Sample>(
-    samples: &[S],
-    split: Split,
-    (table, table_index): (&EncodeTable, u8),
-    scratch: &mut Scratch<S>,
-) -> Option<EncodedChunk> {
-    let Scratch {
-        encoder,
-        symbols,
-        stored,
-    } = scratch;
-    symbols.resize(samples.len(), 0);
-    stored.resize(samples.len(), S::ZERO);
-    split_samples(samples, split, symbols, stored);
-    let escapes = find_escapes(table, symbols);
-    let num_escapes = u16::try_from(escapes.len()).ok()?;
-    let mut coded = Vec::with_capacity(samples.len() + escapes.len() * ESCAPE_BYTES + 256);
-    encoder.encode(table, symbols, &mut coded);
-    coded.extend(
-        escapes
-            .iter()
-            .flat_map(|(position, _)| position.to_le_bytes()),
-    );
-    coded.extend(
-        escapes
-            .iter()
-            .flat_map(|(_, literal)| literal.to_le_bytes()),
-    );
-    let coded_bytes = u32_of(coded.len());
-    fields::pad(&mut coded, CHUNK_ALIGN);
-
-    let planes = bitplane::planes(split.stored_bits);
-    let stored_bytes: usize = planes
-        .clone()
-        .map(|plane| plane.padded_bytes(samples.len()))
-        .sum();
-    let mut packed = vec![0; stored_bytes];
-    let mut rest = packed.as_mut_slice();
-    for plane in planes {
-        let (here, after) = rest.split_at_mut(plane.padded_bytes(samples.len()));
-        plane.forward(stored, here);
-        rest = after;
+/// `None` if coded bytes and planes are no shorter than the samples, or there are more escapes than an entry can count.
+fn encode_rans<S: Sample, Y: Symbol>(
+    (raw, split): (&[u8], Split),
+    (tables, table): ChosenTable<'_>,
+    (encoder, symbols): (&mut Encoder, &mut Vec<Y>),
+    (out, mut planes): (&mut [u8], Vec<&mut [u8]>),
+) -> Option<ChunkEntry> {
+    let num_samples = raw.len() / S::BYTES;
+    if symbols.len() < num_samples {
+        symbols.resize(num_samples, Y::default());
     }
-    let entry = ChunkEntry {
+    let symbols = &mut symbols[..num_samples];
+    Isa::chosen().run(SplitSamples::<S, Y> {
+        raw,
+        split,
+        symbols,
+        planes: &mut planes,
+        sample: std::marker::PhantomData,
+    });
+    let chosen = &tables[usize::from(table)];
+    let escapes = chosen.escapes(symbols);
+    let num_escapes = u16::try_from(escapes.len()).ok()?;
+    let coded = encoder.encode(chosen, symbols);
+    let coded_bytes = coded.len() + escapes.len() * ESCAPE_BYTES;
+    let padded_bytes = coded_bytes.next_multiple_of(CHUNK_ALIGN);
+    let stored_bytes: usize = planes.iter().map(|plane| plane.len()).sum();
+    if padded_bytes + stored_bytes >= raw.len().next_multiple_of(CHUNK_ALIGN) {
+        return None;
+    }
+    let out = &mut out[..padded_bytes];
+    let (states_and_words, rest) = out.split_at_mut(coded.len());
+    coded.write(states_and_words);
+    let (words, padding) = rest.split_at_mut(escapes.len() * ESCAPE_BYTES);
+    let (positions, literals): (Vec<u16>, Vec<u16>) = escapes.into_iter().unzip();
+    let each = words.as_chunks_mut().0.iter_mut();
+    for (bytes, word) in each.zip(positions.into_iter().chain(literals)) {
+        *bytes = word.to_le_bytes();
+    }
+    padding.fill(0);
+    Some(ChunkEntry {
         mode: Mode::Rans,
-        table: table_index,
+        table,
         num_escapes,
-        coded_bytes,
-        coded_crc: checksum(&coded),
-        stored_crc: checksum_append(0, &packed),
-    };
-    Some(EncodedChunk {
-        entry,
-        coded,
-        stored: packed,
+        coded_bytes: u32_of(coded_bytes),
+        coded_crc: checksum(out),
+        stored_crc: planes
+            .iter()
+            .fold(0, |crc, plane| checksum_append(crc, plane)),
     })
 }
 
-/// Splits every sample.
-fn split_samples<S: Sample>(samples: &[S], split: Split, symbols: &mut [u16], stored: &mut [S]) {
-    split.with_known_mapping(|split| {
-        for ((sample, symbol), low) in samples.iter().zip(&mut *symbols).zip(&mut *stored) {
-            (*symbol, *low) = sample.forward(split);
-        }
-    });
+/// Splits samples into symbols and planes.
+struct SplitSamples<'a, 'b, S, Y> {
+    raw: &'a [u8],
+    split: Split,
+    symbols: &'a mut [Y],
+    planes: &'a mut [&'b mut [u8]],
+    sample: std::marker::PhantomData<S>,
 }
 
-/// Position and value of every symbol without a frequency of its own.
-fn find_escapes(table: &EncodeTable, symbols: &[u16]) -> Vec<(u16, u16)> {
-    if !table.has_escape() {
-        return Vec::new();
+impl<S: Sample, Y: Symbol> Work for SplitSamples<'_, '_, S, Y> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self {
+            raw,
+            split,
+            symbols,
+            planes,
+            ..
+        } = self;
+        let mut stored = [S::ZERO; BLOCK_SAMPLES];
+        let blocks = raw.chunks(BLOCK_SAMPLES * S::BYTES);
+        for (number, (raw, symbols)) in blocks.zip(symbols.chunks_mut(BLOCK_SAMPLES)).enumerate() {
+            let stored = &mut stored[..symbols.len()];
+            split.with_known_mapping(|split| {
+                let samples = raw.chunks_exact(S::BYTES).map(S::from_bytes);
+                for ((sample, symbol), low) in samples.zip(&mut *symbols).zip(&mut *stored) {
+                    let (high, rest) = sample.forward(split);
+                    (*symbol, *low) = (Y::truncate(high), rest);
+                }
+            });
+            for (plane, out) in bitplane::planes(split.stored_bits).zip(&mut *planes) {
+                plane.forward(
+                    stored,
+                    &mut out[plane.offset_bytes(number * BLOCK_SAMPLES)..],
+                );
+            }
+        }
+        let num_samples = raw.len() / S::BYTES;
+        for (plane, out) in bitplane::planes(split.stored_bits).zip(planes) {
+            out[plane.bytes(num_samples)..].fill(0);
+        }
     }
-    (0..=u16::MAX)
-        .zip(symbols)
-        .filter(|&(_, &s)| !table.is_direct(s))
-        .map(|(at, &s)| (at, s))
-        .collect()
 }
 
 /// A length within one chunk, which is far below 2^32.

@@ -3,9 +3,10 @@
 mod decode;
 mod encode;
 mod entry;
+mod merge;
 
-pub(crate) use decode::{ChunkView, decode};
-pub(crate) use encode::{EncodedChunk, Scratch, encode};
+pub(crate) use decode::{ChunkView, decode, decode_together};
+pub(crate) use encode::{Scratch, Target, encode};
 pub(crate) use entry::{ChunkEntry, Mode};
 
 /// Bytes of one escape: its position and its literal.

@@ -161,7 +161,7 @@ impl TensorInfo {
     }
 
     /// Its parts, in order; none for a duplicate and for a tensor without elements.
-    pub fn parts(&self) -> impl ExactSizeIterator<Item = PartInfo> {
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = PartInfo> + DoubleEndedIterator {
         self.parts.iter().map(|part| PartInfo {
             method: match part.method {
                 Method::Chunked => "chunked",

@@ -10,7 +10,6 @@ mod writer;
 pub use index::{AttachmentInfo, PartInfo, SourceInfo, TensorId, TensorInfo};
 pub use read_at::{FileSource, ReadAt};
 pub use reader::Reader;
-pub use writer::Writer;
 
 pub(crate) use index::valid_file_name;
-pub(crate) use writer::TensorSpec;
+pub(crate) use writer::{EncodedTensor, TensorSpec, Writer};

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 
 /// Anything that can be read at a position, by several threads at once.
 ///
@@ -33,6 +35,14 @@ pub trait ReadAt: Send + Sync {
     ///
     /// `UnexpectedEof` if they are not all there; whatever reading meets.
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Says that the `len` bytes at `offset` will be read soon, so that they may come while something else is done.
+    ///
+    /// A hint, which changes nothing but time: it must not wait for the bytes, and what it meets is left to the reading. By
+    /// default nothing happens.
+    fn will_need(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
 
     /// All the bytes, where they lie in memory: a reader then copies nothing.
     fn as_bytes(&self) -> Option<&[u8]> {
@@ -70,6 +80,10 @@ impl_read_at_for_bytes!(&[u8], Vec<u8>, std::sync::Arc<[u8]>);
 #[cfg(feature = "mmap")]
 impl_read_at_for_bytes!(memmap2::Mmap);
 
+/// Bytes of a file that one call asks the system for ahead.
+#[cfg(target_os = "linux")]
+const ADVICE_BYTES: u64 = 128 << 10;
+
 /// A file, read with plain positioned reads.
 #[derive(Debug)]
 pub struct FileSource {
@@ -92,6 +106,28 @@ impl ReadAt for FileSource {
         Ok(metadata.len())
     }
 
+    #[cfg(target_os = "linux")]
+    fn will_need(&self, offset: u64, len: u64) {
+        use rustix::fs::{Advice, fadvise};
+
+        // The kernel cuts a call short where the device's own limits are, often at 128 KiB, and says nothing.
+        let end = self.byte_len().unwrap_or(0).min(offset.saturating_add(len));
+        let mut rest = offset..end;
+        while !rest.is_empty() {
+            let step = (rest.end - rest.start).min(ADVICE_BYTES);
+            let advised = fadvise(
+                &self.file,
+                rest.start,
+                NonZeroU64::new(step),
+                Advice::WillNeed,
+            );
+            if advised.is_err() {
+                return; // a pipe, a file system that cannot: reading works all the same
+            }
+            rest.start += step;
+        }
+    }
+
     #[cfg(unix)]
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&self.file, buf, offset)
@@ -111,5 +147,31 @@ impl ReadAt for FileSource {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_hint_about_bytes_that_are_not_there_changes_nothing() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"weights").unwrap();
+        let source = FileSource::new(file);
+        for (offset, len) in [
+            (0, 0),
+            (0, 7),
+            (5, 1 << 20),
+            (0, u64::MAX),
+            (u64::MAX - 1, u64::MAX),
+        ] {
+            source.will_need(offset, len);
+            let mut bytes = [0; 7];
+            source.read_exact_at(&mut bytes, 0).unwrap();
+            assert_eq!(&bytes, b"weights");
+        }
+        assert_eq!(source.byte_len().unwrap(), 7);
     }
 }

@@ -15,6 +15,7 @@ use region::{read_checked, read_into, read_region};
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// An open `.wcodec` file. The header and the index are read and checked; payloads are read when they are asked for.
@@ -196,6 +197,12 @@ impl Reader {
     /// The files that ride along.
     pub fn attachments(&self) -> &[AttachmentInfo] {
         &self.index.attachments
+    }
+
+    /// Says that `bytes`, a range of the file, will be asked for soon. A hint: see [`ReadAt::will_need`].
+    pub fn will_need(&self, bytes: Range<u64>) {
+        let len = bytes.end.saturating_sub(bytes.start);
+        self.source.will_need(bytes.start, len);
     }
 
     /// The bytes of an attachment, or `None` if there is none of that name.

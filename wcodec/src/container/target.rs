@@ -31,6 +31,19 @@ pub(crate) fn check(target: &Path, replace: bool) -> Result<()> {
     }
 }
 
+/// A temporary file in the folder of `target`.
+///
+/// # Errors
+///
+/// `Io`, with the target.
+pub(crate) fn temp_file_beside(target: &Path) -> Result<NamedTempFile> {
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    temp_file_in(folder).map_err(|error| Error::from(error).in_file(target))
+}
+
 /// A temporary file in `folder`, with the permissions that any new file gets there.
 pub(crate) fn temp_file_in(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();

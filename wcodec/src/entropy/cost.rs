@@ -17,7 +17,15 @@ static COSTS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     (0..=SUM as u64).map(cost).collect()
 });
 
-/// log2 of `value` (1 ..= 4096) in fixed point, by repeated squaring.
+/// The least that symbols cost which occur so often: their entropy, in units of 2^-16 bit.
+pub(crate) fn entropy(counts: &[u32]) -> u64 {
+    let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
+    let all = u64::from(log2(total.max(1)));
+    let of = |&count: &u32| u64::from(count) * all.saturating_sub(log2(u64::from(count)).into());
+    counts.iter().filter(|count| **count > 0).map(of).sum()
+}
+
+/// log2 of `value` (1 ..= 2^32) in fixed point, by repeated squaring.
 fn log2(value: u64) -> u32 {
     let whole = value.ilog2();
     let mut mantissa = value << (32 - whole); // in [2^32, 2^33)
@@ -45,6 +53,14 @@ pub(crate) fn costs() -> &'static [u32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entropy_is_what_symbols_cost() {
+        assert_eq!(entropy(&[]), 0);
+        assert_eq!(entropy(&[0, 9]), 0);
+        assert_eq!(entropy(&[4, 0, 2, 2]), 12 << COST_BITS);
+        assert_eq!(entropy(&[1 << 20; 4]), (8 << 20) << COST_BITS);
+    }
 
     #[test]
     fn costs_are_logarithms() {

@@ -128,11 +128,6 @@ pub(crate) fn write_varint(out: &mut Vec<u8>, value: u16) {
     }
 }
 
-/// Appends zero bytes until `out` is a multiple of `align` long.
-pub(crate) fn pad(out: &mut Vec<u8>, align: usize) {
-    out.resize(out.len().next_multiple_of(align), 0);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -109,6 +109,12 @@ impl Split {
 }
 
 impl Split {
+    /// Where a symbol begins within the magnitude.
+    pub(crate) fn symbol_shift(self) -> u32 {
+        let sign = u8::from(self.mapping == Mapping::Float);
+        u32::from(self.zero_bits + self.stored_bits - sign)
+    }
+
     /// Runs `work` with a split whose mapping the compiler knows: decided once, outside any loop.
     #[inline(always)]
     pub(crate) fn with_known_mapping<R>(self, work: impl FnOnce(Self) -> R) -> R {
@@ -135,7 +141,7 @@ pub(crate) trait Sample: Copy + Eq + Send + Sync + std::fmt::Debug + 'static {
     fn split_bytes_mut(bytes: &mut [u8]) -> &mut [Self::Bytes];
     /// The low bits of `value`.
     #[cfg(test)]
-    fn truncate(value: u64) -> Self;
+    fn from_low_bits(value: u64) -> Self;
     fn widen(self) -> u64;
     /// The bits set in either.
     fn union(self, other: Self) -> Self;
@@ -181,7 +187,7 @@ macro_rules! impl_sample {
             }
 
             #[cfg(test)]
-            fn truncate(value: u64) -> Self {
+            fn from_low_bits(value: u64) -> Self {
                 value as Self
             }
 

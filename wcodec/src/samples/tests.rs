@@ -54,7 +54,7 @@ fn inverse_undoes_forward_for_wide_samples() {
             state ^= state << 17;
             every_split(mapping, 64).for_each(|split| check(state << split.zero_bits, split));
             every_split(mapping, 32)
-                .for_each(|split| check(u32::truncate(state) << split.zero_bits, split));
+                .for_each(|split| check(u32::from_low_bits(state) << split.zero_bits, split));
         }
     }
 }

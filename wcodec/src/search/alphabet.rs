@@ -4,8 +4,6 @@ use crate::entropy::cost::{COST_BITS, MAX_COST, costs};
 use crate::entropy::histogram::normalise;
 use crate::entropy::rans::Table;
 use crate::format::{ALIAS_LARGE_LOG2, ALIAS_SMALL_LOG2};
-use crate::samples::{Sample, Split};
-use rayon::prelude::*;
 
 /// Bits of an escape beyond its symbol: position and literal.
 const ESCAPE_LITERAL_COST: u32 = 32 << COST_BITS;
@@ -18,20 +16,20 @@ pub(crate) struct Histograms {
     pub(crate) values: Vec<u16>,
     /// By chunk, then by index into `values`.
     pub(crate) chunks: Vec<Vec<u32>>,
+    /// Whether there may be symbols that were not counted.
+    pub(crate) is_sampled: bool,
 }
 
 impl Histograms {
-    /// Counts the symbols of every chunk.
-    pub(crate) fn measure<S: Sample>(chunks: &[&[u8]], split: Split) -> Self {
-        let full: Vec<Vec<u32>> = chunks
-            .par_iter()
-            .map(|bytes| count::<S>(bytes, split))
-            .collect();
-        let mut used = vec![false; 1 << split.symbol_bits];
-        for counts in &full {
-            used.iter_mut()
-                .zip(counts)
-                .for_each(|(used, &count)| *used |= count > 0);
+    /// The histograms of symbols without their lowest `drop_bits`, from `counts` by chunk and by symbol.
+    pub(crate) fn new(counts: &[Vec<u32>], drop_bits: u32, is_sampled: bool) -> Self {
+        let num_symbols = counts.first().map_or(0, Vec::len);
+        let mut used = vec![false; num_symbols >> drop_bits];
+        for (index, _) in counts
+            .iter()
+            .flat_map(|counts| counts.iter().enumerate().filter(|(_, count)| **count > 0))
+        {
+            used[index >> drop_bits] = true;
         }
         let values: Vec<u16> = (0..=u16::MAX)
             .zip(&used)
@@ -39,14 +37,16 @@ impl Histograms {
             .map(|(value, _)| value)
             .collect();
         let pick = |counts: &Vec<u32>| {
-            values
-                .iter()
-                .map(|&value| counts[usize::from(value)])
-                .collect()
+            let joined = |&value: &u16| {
+                let first = usize::from(value) << drop_bits;
+                counts[first..first + (1 << drop_bits)].iter().sum()
+            };
+            values.iter().map(joined).collect()
         };
         Self {
-            chunks: full.iter().map(pick).collect(),
+            chunks: counts.iter().map(pick).collect(),
             values,
+            is_sampled,
         }
     }
 
@@ -57,25 +57,6 @@ impl Histograms {
             .map(|&count| u64::from(count))
             .sum()
     }
-}
-
-/// Four counters a symbol: repeated symbols do not wait for one another.
-fn count<S: Sample>(bytes: &[u8], split: Split) -> Vec<u32> {
-    let num_symbols = 1 << split.symbol_bits;
-    let mut counts = vec![0u32; 4 * num_symbols];
-    for (index, sample) in bytes.chunks_exact(S::BYTES).enumerate() {
-        let (symbol, _) = S::from_bytes(sample).forward(split);
-        counts[(index & 3) * num_symbols + usize::from(symbol)] += 1;
-    }
-    let (first, rest) = counts.split_at_mut(num_symbols);
-    for more in rest.chunks_exact(num_symbols) {
-        first
-            .iter_mut()
-            .zip(more)
-            .for_each(|(sum, &count)| *sum += count);
-    }
-    counts.truncate(num_symbols);
-    counts
 }
 
 /// A table, and the cost of each of the histograms' symbols under it.
@@ -97,17 +78,18 @@ impl CostedTable {
             .sum()
     }
 
-    /// The table for `counts` of `values`: small where it is as good as a large one.
+    /// The table for `counts` of the histograms' values: small where it is as good as a large one.
     ///
     /// # Panics
     ///
     /// If all counts are zero.
-    pub(crate) fn best(values: &[u16], counts: &[u64]) -> Self {
-        let small = Self::with_buckets(values, counts, ALIAS_SMALL_LOG2);
-        if !small.table.has_escape {
+    pub(crate) fn best(histograms: &Histograms, counts: &[u64]) -> Self {
+        let small = Self::with_buckets(histograms, counts, ALIAS_SMALL_LOG2);
+        let has_all = small.table.values.len() == counts.iter().filter(|&&count| count > 0).count();
+        if has_all {
             return small;
         }
-        let large = Self::with_buckets(values, counts, ALIAS_LARGE_LOG2);
+        let large = Self::with_buckets(histograms, counts, ALIAS_LARGE_LOG2);
         let cost = |costed: &Self| {
             let symbols: u64 = counts
                 .iter()
@@ -124,15 +106,17 @@ impl CostedTable {
         }
     }
 
-    fn with_buckets(values: &[u16], counts: &[u64], buckets_log2: u32) -> Self {
+    fn with_buckets(histograms: &Histograms, counts: &[u64], buckets_log2: u32) -> Self {
+        let values = &histograms.values;
         let most = 1usize << buckets_log2;
         let mut kept: Vec<usize> = (0..counts.len())
             .filter(|&index| counts[index] > 0)
             .collect();
         // One place is kept for the escape; so many symbols also never need more runs than a table can count.
-        let has_escape =
-            kept.len() > most || (kept.len() == most && buckets_log2 == ALIAS_LARGE_LOG2);
-        if has_escape {
+        let has_escape = histograms.is_sampled
+            || kept.len() > most
+            || (kept.len() == most && buckets_log2 == ALIAS_LARGE_LOG2);
+        if has_escape && kept.len() >= most {
             kept.sort_by_key(|&index| (std::cmp::Reverse(counts[index]), index));
             kept.truncate(most - 1);
             kept.sort_unstable();
@@ -173,35 +157,42 @@ impl CostedTable {
 mod tests {
     use super::*;
 
+    fn best(counts: &[u64]) -> CostedTable {
+        let histograms = Histograms {
+            values: (0..).take(counts.len()).collect(),
+            chunks: Vec::new(),
+            is_sampled: false,
+        };
+        CostedTable::best(&histograms, counts)
+    }
+
     #[test]
     fn few_symbols_take_a_small_table_and_many_even_ones_a_large_one() {
-        let values: Vec<u16> = (0..256).collect();
         let few: Vec<u64> = (0..256).map(|i| u64::from(i < 32)).collect();
-        let best = CostedTable::best(&values, &few).table;
+        let found = best(&few).table;
         assert_eq!(
-            (best.buckets_log2, best.has_escape, best.values.len()),
+            (found.buckets_log2, found.has_escape, found.values.len()),
             (5, false, 32)
         );
-        let best = CostedTable::best(&values, &[100; 256]).table;
+        let found = best(&[100; 256]).table;
         assert_eq!(
-            (best.buckets_log2, best.has_escape, best.values.len()),
+            (found.buckets_log2, found.has_escape, found.values.len()),
             (8, true, 255)
         );
     }
 
     #[test]
     fn rare_symbols_escape() {
-        let values: Vec<u16> = (0..40).collect();
         let counts: Vec<u64> = (0..40).map(|i| if i < 31 { 100_000 } else { 1 }).collect();
-        let best = CostedTable::best(&values, &counts);
+        let found = best(&counts);
         assert_eq!(
             (
-                best.table.buckets_log2,
-                best.table.has_escape,
-                best.table.values.len()
+                found.table.buckets_log2,
+                found.table.has_escape,
+                found.table.values.len()
             ),
             (5, true, 31)
         );
-        assert!(best.costs[35] > best.costs[0]);
+        assert!(found.costs[35] > found.costs[0]);
     }
 }

@@ -1,6 +1,7 @@
 //! Which chunks share a frequency table.
 
 use super::alphabet::{CostedTable, Histograms};
+use crate::entropy::cost::entropy;
 use crate::entropy::rans::Table;
 
 /// Rounds of reassigning chunks to tables and rebuilding the tables, for each table added.
@@ -35,7 +36,7 @@ pub(crate) fn cluster(histograms: &Histograms, max_tables: usize) -> Clustering 
         histograms
             .chunks
             .iter()
-            .map(|counts| own_cost(histograms, counts))
+            .map(|counts| entropy(counts))
             .collect()
     } else {
         Vec::new()
@@ -76,12 +77,6 @@ pub(crate) fn cluster(histograms: &Histograms, max_tables: usize) -> Clustering 
     }
 }
 
-/// What a chunk's symbols cost under a table made for them alone.
-fn own_cost(histograms: &Histograms, counts: &[u32]) -> u64 {
-    let wide: Vec<u64> = counts.iter().map(|&count| u64::from(count)).collect();
-    CostedTable::best(&histograms.values, &wide).cost_of(counts)
-}
-
 impl State {
     /// The tables of the clusters in `assignment`; empty clusters vanish.
     fn build(histograms: &Histograms, mut assignment: Vec<usize>) -> Self {
@@ -103,7 +98,7 @@ impl State {
             .filter(|(cluster, _)| sizes[*cluster] > 0)
         {
             renumbered[cluster] = tables.len();
-            tables.push(CostedTable::best(&histograms.values, sum));
+            tables.push(CostedTable::best(histograms, sum));
         }
         assignment
             .iter_mut()
@@ -141,6 +136,7 @@ mod tests {
         Histograms {
             values: (0..u16::try_from(chunks[0].len()).unwrap()).collect(),
             chunks,
+            is_sampled: false,
         }
     }
 

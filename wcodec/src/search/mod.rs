@@ -4,16 +4,17 @@
 mod alphabet;
 mod cluster;
 pub(crate) mod layout;
+mod measure;
 
 use crate::entropy::rans::Table;
 use crate::samples::{Mapping, Sample, SampleForm, Split};
 use alphabet::Histograms;
-use rayon::prelude::*;
+use measure::SymbolForm;
 
 /// How hard the encoder tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Effort {
-    /// One frequency table a part.
+    /// One frequency table a part, made from samples of a large one.
     Fast,
     /// Frequency tables clustered over the chunks.
     #[default]
@@ -28,6 +29,27 @@ impl Effort {
             Self::Fast => 1,
             Self::Default => 8,
             Self::Max => 32,
+        }
+    }
+
+    /// Of a part of `num_samples`, one run of samples in so many is counted: frequencies of large parts do not need all, and
+    /// those of the few exponents of floats need less than those of all the values of integers and of FP8.
+    fn count_one_in(self, num_samples: usize, form: SampleForm) -> usize {
+        let is_narrow = form.mapping == Mapping::Float && form.bytes > 1;
+        match self {
+            Self::Fast if num_samples >= 1 << 19 => 8,
+            Self::Default if num_samples >= 1 << 21 => 4,
+            Self::Fast if num_samples >= 1 << 16 => 2,
+            Self::Default if num_samples >= 1 << 16 && is_narrow => 2,
+            _ => 1,
+        }
+    }
+
+    /// Most mantissa bits that are tried as part of a symbol.
+    fn most_joined(self) -> u32 {
+        match self {
+            Self::Max => MAX_JOINED_BITS,
+            Self::Fast | Self::Default => 0,
         }
     }
 }
@@ -47,21 +69,23 @@ const FLOAT_SYMBOL_BITS: u32 = 14;
 /// Mantissa bits below the third are noise on every model measured.
 const MAX_JOINED_BITS: u32 = 3;
 
-/// Decides for the samples in `chunks` (little-endian bytes, none empty).
-pub(crate) fn decide<S: Sample>(chunks: &[&[u8]], form: SampleForm, effort: Effort) -> Decision {
-    let magnitudes = |bytes: &&[u8]| {
-        let samples = bytes.chunks_exact(S::BYTES).map(S::from_bytes);
-        samples
-            .fold(S::ZERO, |seen, sample| {
-                seen.union(sample.magnitude(form.mapping))
-            })
-            .widen()
-    };
-    let seen_bits = chunks.par_iter().map(magnitudes).reduce(|| 0, |a, b| a | b);
-    let best = candidates(form, seen_bits, effort)
+/// Decides for the samples in `chunks` (little-endian bytes, none empty). `and_then` is called with the lengths of runs of
+/// chunks, in order, each while the run is in a cache.
+pub(crate) fn decide<S: Sample>(
+    chunks: &[&[u8]],
+    form: SampleForm,
+    effort: Effort,
+    and_then: &mut (dyn FnMut(usize) + Send),
+) -> Decision {
+    let num_samples = chunks.iter().map(|raw| raw.len() / S::BYTES).sum::<usize>();
+    let one_in = effort.count_one_in(num_samples, form);
+    let symbols = symbol_form::<S>(chunks, form, effort);
+    let measured = measure::measure::<S>(chunks, symbols, one_in, and_then);
+    let best = candidates(form, measured.seen_bits, effort)
         .into_iter()
         .map(|split| {
-            let histograms = Histograms::measure::<S>(chunks, split);
+            let drop_bits = split.symbol_shift().saturating_sub(symbols.shift);
+            let histograms = Histograms::new(&measured.counts, drop_bits, one_in > 1);
             let clustering = cluster::cluster(&histograms, effort.max_tables());
             let samples: u64 = histograms.num_samples();
             let cost = clustering.cost
@@ -76,6 +100,33 @@ pub(crate) fn decide<S: Sample>(chunks: &[&[u8]], form: SampleForm, effort: Effo
         split,
         tables: clustering.tables,
         assignment: clustering.assignment,
+    }
+}
+
+/// What to count: the symbols of the candidate that joins most, of which all others' can be made.
+fn symbol_form<S: Sample>(chunks: &[&[u8]], form: SampleForm, effort: Effort) -> SymbolForm {
+    let mapping = form.mapping;
+    let sample_bits = 8 * u32::from(form.bytes);
+    let (shift, used_bits) = match (mapping, form.bytes) {
+        (Mapping::Float, _) => {
+            let fraction_bits = u32::from(form.fraction_bits);
+            (
+                fraction_bits - effort.most_joined().min(fraction_bits),
+                sample_bits - 1,
+            )
+        }
+        (_, 1) => (0, sample_bits),
+        _ => {
+            let seen = measure::seen_bits::<S>(chunks, mapping);
+            let finest = candidates(form, seen, effort);
+            let shift = finest.iter().map(|split| split.symbol_shift()).min();
+            (shift.unwrap_or(0), 64 - seen.leading_zeros())
+        }
+    };
+    SymbolForm {
+        mapping,
+        shift,
+        bits: used_bits.saturating_sub(shift).max(1),
     }
 }
 
@@ -105,12 +156,7 @@ fn candidates(form: SampleForm, seen_bits: u64, effort: Effort) -> Vec<Split> {
     let zero_bits = seen_bits.trailing_zeros().min(fraction_bits);
     let exponent_bits = used_bits.saturating_sub(fraction_bits).max(1);
     let mantissa_bits = fraction_bits - zero_bits;
-    let most_joined = if effort == Effort::Max {
-        MAX_JOINED_BITS
-    } else {
-        0
-    };
-    (0..=most_joined.min(mantissa_bits))
+    (0..=effort.most_joined().min(mantissa_bits))
         .filter(|joined| exponent_bits + joined <= FLOAT_SYMBOL_BITS)
         .map(|joined| {
             split(

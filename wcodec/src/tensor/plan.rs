@@ -7,6 +7,7 @@
 use crate::bitplane::{self, Plane};
 use crate::chunk::{ChunkEntry, Mode};
 use crate::entropy::rans::{DecodeTable, Table};
+use crate::entropy::simd::Isa;
 use crate::error::{Error, ErrorKind};
 use crate::format::fields::ByteReader;
 use crate::format::{
@@ -180,6 +181,7 @@ pub(crate) struct ChunkPlan {
 #[derive(Debug)]
 pub(crate) struct PartPlan {
     pub(crate) split: Split,
+    pub(crate) isa: Isa,
     pub(crate) first_chunk: u32,
     pub(crate) chunks: Vec<ChunkPlan>,
     pub(crate) tables: Vec<DecodeTable>,
@@ -265,9 +267,14 @@ impl PartPlan {
             }
             .into());
         }
-        let tables = tables.iter().map(DecodeTable::new).collect();
+        let isa = Isa::chosen();
+        let tables = tables
+            .iter()
+            .map(|table| DecodeTable::new(table, isa))
+            .collect();
         Ok(Self {
             split: part.split,
+            isa,
             first_chunk: part.first_chunk,
             chunks,
             tables,

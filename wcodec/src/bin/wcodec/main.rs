@@ -39,8 +39,9 @@ fn run(command: &Command) -> Outcome {
     }
 }
 
-/// What the working subcommands do first: the thread pool, and Ctrl-C.
+/// What the working subcommands do first: the instruction set, the thread pool, and Ctrl-C.
 fn prepare(work: &args::Work) -> Outcome {
+    check_simd()?;
     if let Some(threads) = work.threads {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
@@ -48,4 +49,20 @@ fn prepare(work: &args::Work) -> Outcome {
         pool.map_err(|error| Failure::Usage(format!("cannot start {threads} threads: {error}")))?;
     }
     progress::catch_interrupts()
+}
+
+/// Refuses a `WCODEC_SIMD` that would silently mean another instruction set.
+fn check_simd() -> Outcome {
+    let asked = std::env::var_os("WCODEC_SIMD").filter(|asked| !asked.is_empty());
+    match asked {
+        Some(asked) if wcodec::simd::available().all(|name| asked != name) => {
+            let names: Vec<&str> = wcodec::simd::available().collect();
+            Err(Failure::Usage(format!(
+                "WCODEC_SIMD={}: this machine has {}",
+                asked.to_string_lossy(),
+                names.join(", ")
+            )))
+        }
+        _ => Ok(()),
+    }
 }

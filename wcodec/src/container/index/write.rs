@@ -9,7 +9,7 @@ use super::{AttachmentInfo, SourceInfo, TensorInfo};
 /// Marks a tensor that is no duplicate.
 pub(super) const NO_DUPLICATE: u32 = u32::MAX;
 
-/// The bytes of an index. Names and counts fit their fields: the [`Writer`](crate::container::Writer) checked them.
+/// The bytes of an index. Names and counts fit their fields: the writer checked them.
 pub(in crate::container) fn write(
     sources: &[SourceInfo],
     attachments: &[AttachmentInfo],

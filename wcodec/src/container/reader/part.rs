@@ -8,10 +8,17 @@ use crate::error::Result;
 use crate::samples::Sample;
 use crate::tensor::{PartEntry, PartPlan, decode_group};
 use rayon::prelude::*;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Decoded bytes of the chunks that one task reads and decodes together.
 const GROUP_RAW_BYTES: usize = 512 << 10;
+
+thread_local! {
+    /// What a thread reads groups into, one after another: a fresh buffer for each would cost more than the reading.
+    /// It grows to the largest group read, which the format keeps below a few megabytes.
+    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A chunked part, its chunk table read and validated.
 pub(super) struct ChunkedPart<'a> {
@@ -140,7 +147,12 @@ impl<'a> ChunkedPart<'a> {
             }
             return decode_group(&self.plan, chunks, &slices, out, convert);
         }
-        let mut buffer = vec![0; ranges.iter().map(Range::len).sum()];
+        // Taken out, not borrowed: a source may well decode something itself on this thread.
+        let mut buffer = READ_BUFFER.take();
+        let len = ranges.iter().map(Range::len).sum();
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
         let mut rest = buffer.as_mut_slice();
         for range in ranges {
             let (here, after) = std::mem::take(&mut rest).split_at_mut(range.len());
@@ -153,7 +165,9 @@ impl<'a> ChunkedPart<'a> {
             slices.push(here);
             rest = after;
         }
-        decode_group(&self.plan, chunks, &slices, out, convert)
+        let decoded = decode_group(&self.plan, chunks, &slices, out, convert);
+        READ_BUFFER.set(buffer);
+        decoded
     }
 }
 

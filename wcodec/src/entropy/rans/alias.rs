@@ -61,6 +61,49 @@ pub(crate) fn buckets(freqs: &[u16], buckets_log2: u32) -> Vec<Bucket> {
     result
 }
 
+/// What the slots of one symbol in one bucket have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) symbol: u8,
+    pub(crate) freq: u16,
+    /// What to add to a slot's place in its bucket, modulo 2^16, to get its rank among its symbol's slots.
+    pub(crate) bias: u16,
+}
+
+/// A bucket with all that decoding one of its slots takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DecodeBucket {
+    /// Slots of the bucket's own symbol; at most the bucket's slots.
+    pub(crate) threshold: u16,
+    pub(crate) own: Share,
+    pub(crate) alias: Share,
+}
+
+/// The buckets of `freqs` with frequencies and ranks, in order.
+///
+/// # Panics
+///
+/// As [`buckets`].
+pub(crate) fn decode_buckets(freqs: &[u16], buckets_log2: u32) -> Vec<DecodeBucket> {
+    let bucket_slots = 1u16 << (RANS_SCALE_BITS - buckets_log2);
+    let mut placed = [0u16; 256];
+    let mut share = |symbol: u8, first: u16, end: u16| {
+        let placed = &mut placed[usize::from(symbol)];
+        let bias = placed.wrapping_sub(first);
+        *placed += end - first;
+        let freq = freqs.get(usize::from(symbol)).copied().unwrap_or(0);
+        Share { symbol, freq, bias }
+    };
+    (0..=u8::MAX)
+        .zip(buckets(freqs, buckets_log2))
+        .map(|(owner, Bucket { threshold, alias })| DecodeBucket {
+            threshold,
+            own: share(owner, 0, threshold),
+            alias: share(alias, threshold, bucket_slots),
+        })
+        .collect()
+}
+
 /// The symbol of each of the 4,096 slots.
 pub(crate) fn slot_symbols(buckets: &[Bucket]) -> impl Iterator<Item = u8> + '_ {
     let bucket_slots = (1u16 << RANS_SCALE_BITS) / u16::try_from(buckets.len()).unwrap_or(u16::MAX);
@@ -99,6 +142,29 @@ mod tests {
         let skewed: Vec<u16> = (0..31).map(|i| 1 << (i % 8)).collect();
         let rest = 4096 - skewed.iter().sum::<u16>();
         check(&[skewed, vec![rest]].concat(), 5);
+    }
+
+    #[test]
+    fn ranks_number_each_symbols_slots_from_zero() {
+        let freqs = [1, 700, 95, 3000, 300];
+        let mut next = [0u16; 5];
+        for (bucket, log2) in [(128u16, 5), (16, 8)] {
+            next.fill(0);
+            for entry in decode_buckets(&freqs, log2) {
+                for place in 0..bucket {
+                    let share = if place < entry.threshold {
+                        entry.own
+                    } else {
+                        entry.alias
+                    };
+                    let symbol = usize::from(share.symbol);
+                    assert_eq!(share.freq, freqs[symbol]);
+                    assert_eq!(place.wrapping_add(share.bias), next[symbol]);
+                    next[symbol] += 1;
+                }
+            }
+            assert_eq!(next, freqs);
+        }
     }
 
     #[test]

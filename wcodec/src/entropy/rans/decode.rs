@@ -1,15 +1,16 @@
-//! rANS decoding, scalar: the oracle of every SIMD and device decoder (FORMAT.md 6.3).
+//! rANS decoding (FORMAT.md 6.3): the scalar decoder, oracle of every SIMD and device decoder, and what all of them
+//! share.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::alias;
 use super::table::Table;
-use crate::entropy::simd::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::entropy::simd::avx2;
+use crate::entropy::simd::kernel::{self, Kernel};
+use crate::entropy::simd::{Isa, MAX_IN_FLIGHT};
 use crate::error::ErrorKind;
 use crate::format::{RANS_LANES, RANS_SCALE_BITS, RANS_STATE_MIN, RANS_WORD_BITS};
+use arrayvec::ArrayVec;
 
-const LANES: usize = RANS_LANES as usize;
+pub(crate) const LANES: usize = RANS_LANES as usize;
 const SLOTS: usize = 1 << RANS_SCALE_BITS;
 const SLOT_MASK: u32 = (1 << RANS_SCALE_BITS) - 1;
 const WORD_BYTES: usize = (RANS_WORD_BITS / 8) as usize;
@@ -17,85 +18,151 @@ const WORD_BYTES: usize = (RANS_WORD_BITS / 8) as usize;
 /// Bytes of the initial states at the start of a chunk's coded bytes.
 pub(crate) const STATES_BYTES: usize = LANES * size_of::<u32>();
 
+/// Bytes that a group of 32 symbols may look at: a word each.
+pub(crate) const GROUP_BYTES: usize = LANES * WORD_BYTES;
+
+/// The codes of 32 symbols, one from each lane.
+pub(crate) type Group = [u8; LANES];
+
+/// What one slot says of its symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) freq: u32,
+    /// The slot's rank among its symbol's slots.
+    pub(crate) rank: u32,
+    pub(crate) code: u8,
+}
+
 /// A table expanded to one entry a slot.
 ///
-/// An entry packs, from the low bit: the slot's rank among its symbol's slots (12 bits), the symbol's frequency
-/// less one (12 bits), the symbol's code (8 bits).
+/// An entry packs, from the low bit: the slot's rank (12 bits), its symbol's frequency less one (12 bits), its
+/// symbol's code (8 bits).
+#[derive(Debug)]
+pub(crate) struct SlotTable(pub(crate) Box<[u32; SLOTS]>);
+
+impl SlotTable {
+    fn new(table: &Table, codes: &[u8; 256]) -> Self {
+        let mut slots = Box::new([0; SLOTS]);
+        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
+        let bucket_slots = SLOTS >> table.buckets_log2;
+        for (slots, bucket) in slots.chunks_exact_mut(bucket_slots).zip(&buckets) {
+            let (own, rest) = slots.split_at_mut(usize::from(bucket.threshold).min(bucket_slots));
+            for (slots, share, first) in
+                [(own, bucket.own, 0), (rest, bucket.alias, bucket.threshold)]
+            {
+                let code = codes.get(usize::from(share.symbol)).copied().unwrap_or(0);
+                // The rank of the first of these slots: both terms are modulo 2^16, the sum is not.
+                let rank = u32::from(first.wrapping_add(share.bias)) & SLOT_MASK;
+                let less_one = u32::from(share.freq.saturating_sub(1));
+                let entry = rank
+                    | (less_one << RANS_SCALE_BITS)
+                    | (u32::from(code) << (2 * RANS_SCALE_BITS));
+                // Ranks stay below the frequency, so they never carry.
+                slots
+                    .iter_mut()
+                    .zip(entry..)
+                    .for_each(|(slot, entry)| *slot = entry);
+            }
+        }
+        Self(slots)
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(&self, slot: u32) -> Slot {
+        let entry = self
+            .0
+            .get((slot & SLOT_MASK) as usize)
+            .copied()
+            .unwrap_or(0);
+        let [_, _, _, code] = entry.to_le_bytes();
+        Slot {
+            freq: ((entry >> RANS_SCALE_BITS) & SLOT_MASK) + 1,
+            rank: entry & SLOT_MASK,
+            code,
+        }
+    }
+}
+
+/// What the codes that a table decodes to stand for: bytes, so that decoders move no more than they must.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Values<'a> {
+    /// The code itself, this much higher.
+    Above(u16),
+    /// By code.
+    Table(&'a [u16; 256]),
+}
+
+/// A table in the form that this machine's decoder looks slots up in.
 #[derive(Debug)]
 pub(crate) struct DecodeTable {
-    slots: Box<[u32; SLOTS]>,
-    /// The values of codes, unless each value is a byte and its own code.
+    isa: Isa,
+    kernel: Kernel,
+    /// The value of code 0, where values are codes as much higher.
+    base: u16,
+    /// The values of codes, where they are not.
     values: Option<Box<[u16; 256]>>,
-    #[cfg(target_arch = "x86_64")]
-    shuffles: Option<avx2::ShuffleTable>,
 }
 
 impl DecodeTable {
-    /// Expands a validated table. An escape decodes to 0; its literal replaces that later.
-    pub(crate) fn new(table: &Table) -> Self {
-        let are_bytes = table.values.iter().all(|&value| value <= 255);
-        let mut slots = Box::new([0; SLOTS]);
-        let mut ranks = [0u32; 256];
-        let buckets = alias::buckets(&table.freqs, table.buckets_log2);
-        let bucket_slots = SLOTS >> table.buckets_log2;
-        let each = slots
-            .chunks_exact_mut(bucket_slots)
-            .zip(&buckets)
-            .zip(0..=u8::MAX);
-        for ((slots, bucket), owner) in each {
-            let (own, rest) = slots.split_at_mut(usize::from(bucket.threshold).min(bucket_slots));
-            for (slots, symbol) in [(own, owner), (rest, bucket.alias)] {
-                let index = usize::from(symbol);
-                let freq = table
-                    .freqs
-                    .get(index)
-                    .map_or(0, |&freq| u32::from(freq) - 1);
-                let value = table.values.get(index).copied().unwrap_or(0);
-                let code = if are_bytes {
-                    u32::from(value)
-                } else {
-                    u32::from(symbol)
-                };
-                let entry = (freq << RANS_SCALE_BITS) | (code << (2 * RANS_SCALE_BITS));
-                if let Some(rank) = ranks.get_mut(index) {
-                    for slot in slots {
-                        *slot = entry | *rank;
-                        *rank += 1;
-                    }
-                }
+    /// Prepares a validated table. An escape decodes to 0; its literal replaces that later.
+    pub(crate) fn new(table: &Table, isa: Isa) -> Self {
+        let [first, last] = [table.values.first(), table.values.last()].map(|value| value.copied());
+        let base = if table.has_escape {
+            0
+        } else {
+            first.unwrap_or(0)
+        };
+        let are_near = last.unwrap_or(0).saturating_sub(base) <= u16::from(u8::MAX);
+        // An escape has no value: its code is 0 and stands for 0 with a base of 0, or is its own and looks up a 0.
+        let mut codes = [0; 256];
+        let mut values = Box::new([0; 256]);
+        if are_near {
+            for (code, &value) in codes.iter_mut().zip(&table.values) {
+                [*code, _] = value.saturating_sub(base).to_le_bytes();
             }
-        }
-        let values = (!are_bytes).then(|| {
-            let mut values = Box::new([0; 256]);
+        } else {
+            codes
+                .iter_mut()
+                .zip(0..=u8::MAX)
+                .for_each(|(code, symbol)| *code = symbol);
             values
                 .iter_mut()
                 .zip(&table.values)
-                .for_each(|(to, from)| *to = *from);
-            values
-        });
+                .for_each(|(to, &value)| *to = value);
+        }
         Self {
-            slots,
-            values,
-            #[cfg(target_arch = "x86_64")]
-            shuffles: avx2::ShuffleTable::new(table),
+            isa,
+            kernel: Kernel::new(isa, table, &codes, || SlotTable::new(table, &codes)),
+            base,
+            values: (!are_near).then_some(values),
         }
     }
 
-    /// Codes to values.
-    fn look_up(&self, symbols: &mut [u16]) {
-        if let Some(values) = &self.values {
-            for symbol in symbols {
-                *symbol = values.get(usize::from(*symbol)).copied().unwrap_or(0);
-            }
+    /// The form that slots are looked up in.
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The instruction set it is for.
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// The values that codes stand for.
+    pub(crate) fn values(&self) -> Values<'_> {
+        match &self.values {
+            Some(values) => Values::Table(values),
+            None => Values::Above(self.base),
         }
     }
 }
 
-/// Decodes one chunk's symbols, in order, a block at a time.
-#[derive(Debug)]
+/// Where a chunk's decoder stands.
+#[derive(Debug, Clone)]
 pub(crate) struct Decoder<'a> {
-    states: [u32; LANES],
-    words: &'a [u8],
+    pub(crate) states: [u32; LANES],
+    pub(crate) words: &'a [u8],
+    table: &'a DecodeTable,
 }
 
 impl<'a> Decoder<'a> {
@@ -105,7 +172,7 @@ impl<'a> Decoder<'a> {
     ///
     /// `Malformed` (rule 6.3) if there are fewer bytes than the states take, an odd number of word bytes, or a
     /// state below the lower bound.
-    pub(crate) fn new(coded: &'a [u8]) -> Result<Self, ErrorKind> {
+    pub(crate) fn new(table: &'a DecodeTable, coded: &'a [u8]) -> Result<Self, ErrorKind> {
         let malformed = |what| ErrorKind::Malformed { what, rule: "6.3" };
         let (bytes, words) = coded
             .split_first_chunk::<STATES_BYTES>()
@@ -117,105 +184,84 @@ impl<'a> Decoder<'a> {
         if words.len() % WORD_BYTES != 0 || states.iter().any(|&state| state < RANS_STATE_MIN) {
             return Err(malformed("rANS states"));
         }
-        Ok(Self { states, words })
+        Ok(Self {
+            states,
+            words,
+            table,
+        })
     }
 
-    /// Decodes the next `out.len()` symbols. Every call but the last has a multiple of 32.
+    /// The table it decodes with.
+    pub(crate) fn table(&self) -> &'a DecodeTable {
+        self.table
+    }
+
+    /// Decodes the codes of the next `out.len()` symbols. Every call but the last has a multiple of 32.
     ///
     /// # Errors
     ///
-    /// `Malformed` (rule 6.3) if the words run out; `out` then holds unspecified symbols.
+    /// `Malformed` (rule 6.3) if the words run out; `out` then holds unspecified codes.
     ///
     /// # Panics
     ///
     /// Never, for any input.
-    pub(crate) fn decode(&mut self, table: &DecodeTable, out: &mut [u16]) -> Result<(), ErrorKind> {
-        self.decode_with(Isa::chosen(), table, out)
-    }
-
-    /// [`decode`](Self::decode) with instructions that this machine has.
-    pub(crate) fn decode_with(
-        &mut self,
-        isa: Isa,
-        table: &DecodeTable,
-        out: &mut [u16],
-    ) -> Result<(), ErrorKind> {
+    pub(crate) fn decode(&mut self, out: &mut [u8]) -> Result<(), ErrorKind> {
         let (groups, tail) = out.as_chunks_mut::<LANES>();
-        let decoded = self.decode_ahead(isa, table, groups);
+        let decoded = kernel::decode_groups(std::slice::from_mut(self), &mut [&mut *groups]);
         for group in groups.iter_mut().skip(decoded) {
-            match self.words.first_chunk::<{ LANES * WORD_BYTES }>() {
-                Some(words) => self.decode_group(table, words, group)?,
-                None => self.decode_tail(table, group)?,
-            }
+            self.decode_last_group(group)?;
         }
-        self.decode_tail(table, tail)?;
-        table.look_up(out);
-        Ok(())
+        self.decode_tail(tail)
     }
 
-    /// Decodes as many whole groups as `isa` can, and says how many.
-    #[cfg(target_arch = "x86_64")]
-    fn decode_ahead(
-        &mut self,
-        isa: Isa,
-        table: &DecodeTable,
-        groups: &mut [[u16; LANES]],
-    ) -> usize {
-        if isa != Isa::Avx2 {
-            return 0;
-        }
-        let states = &mut self.states;
-        // SAFETY: `Isa::Avx2` is made only where the machine has AVX2 and POPCNT.
-        #[expect(unsafe_code, reason = "SIMD")]
-        let (decoded, words) = unsafe {
-            match &table.shuffles {
-                Some(shuffles) => avx2::decode_groups(shuffles, states, self.words, groups),
-                None => avx2::decode_groups(&*table.slots, states, self.words, groups),
-            }
-        };
-        self.words = words;
-        decoded
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn decode_ahead(&mut self, _: Isa, _: &DecodeTable, _: &mut [[u16; LANES]]) -> usize {
-        0
-    }
-
-    /// 32 symbols, with enough words ahead for every lane to take one.
-    #[inline]
-    fn decode_group(
-        &mut self,
-        table: &DecodeTable,
-        words: &[u8; LANES * WORD_BYTES],
-        out: &mut [u16; LANES],
+    /// Decodes as many symbols of several chunks, each as [`decode`](Self::decode) does it, but one in the shadow of the
+    /// other: at most [`MAX_IN_FLIGHT`] blocks of equal length, a multiple of 32.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode), if the words of any run out.
+    pub(crate) fn decode_together<const LEN: usize>(
+        decoders: &mut [Self],
+        outs: &mut [[u8; LEN]],
     ) -> Result<(), ErrorKind> {
-        let (words, _) = words.as_chunks::<WORD_BYTES>();
-        let mut taken = 0usize;
-        for (state, out) in self.states.iter_mut().zip(out) {
-            let (symbol, next) = step(table, *state);
-            *out = symbol;
-            // At most one word a lane, so at most 31 are taken before the last lane looks.
-            let word = words
-                .get(taken % LANES)
-                .map_or(0, |word| u32::from(u16::from_le_bytes(*word)));
-            let below = next < RANS_STATE_MIN;
-            *state = if below {
-                (next << RANS_WORD_BITS) | word
-            } else {
-                next
-            };
-            taken += usize::from(below);
+        let decoded = {
+            let groups = outs.iter_mut().map(|out| out.as_chunks_mut().0);
+            let mut groups: ArrayVec<_, MAX_IN_FLIGHT> = groups.take(MAX_IN_FLIGHT).collect();
+            kernel::decode_groups(decoders, &mut groups)
+        };
+        for (decoder, out) in decoders.iter_mut().zip(outs) {
+            decoder.decode(out.get_mut(decoded * LANES..).unwrap_or_default())?;
         }
-        self.words = self.words.get(taken * WORD_BYTES..).ok_or(OUT_OF_WORDS)?;
         Ok(())
     }
 
-    /// At most 32 symbols, looking at every word before it is taken.
-    fn decode_tail(&mut self, table: &DecodeTable, out: &mut [u16]) -> Result<(), ErrorKind> {
+    /// 32 symbols where fewer words than lanes are left, so that a decoder of whole groups would look beyond them.
+    #[cold]
+    fn decode_last_group(&mut self, out: &mut Group) -> Result<(), ErrorKind> {
+        let mut padded = [0; GROUP_BYTES];
+        padded
+            .iter_mut()
+            .zip(self.words)
+            .for_each(|(to, from)| *to = *from);
+        let mut ahead = Decoder {
+            states: self.states,
+            words: &padded,
+            table: self.table,
+        };
+        let out = std::slice::from_mut(out);
+        kernel::decode_groups(std::slice::from_mut(&mut ahead), &mut [out]);
+        let taken = GROUP_BYTES - ahead.words.len();
+        self.states = ahead.states;
+        self.words = self.words.get(taken..).ok_or(OUT_OF_WORDS)?;
+        Ok(())
+    }
+
+    /// Fewer than 32 symbols, looking at every word before it is taken.
+    fn decode_tail(&mut self, out: &mut [u8]) -> Result<(), ErrorKind> {
         for (state, out) in self.states.iter_mut().zip(out) {
-            let (symbol, mut next) = step(table, *state);
-            *out = symbol;
+            let slot = self.table.kernel.slot(*state & SLOT_MASK);
+            let mut next = step(slot, *state);
+            *out = slot.code;
             if next < RANS_STATE_MIN {
                 let (word, rest) = self
                     .words
@@ -234,7 +280,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     ///
     /// `Malformed` (rule 6.3).
-    pub(crate) fn finish(self) -> Result<(), ErrorKind> {
+    pub(crate) fn finish(&self) -> Result<(), ErrorKind> {
         if self.words.is_empty() && self.states.iter().all(|&state| state == RANS_STATE_MIN) {
             return Ok(());
         }
@@ -250,17 +296,44 @@ const OUT_OF_WORDS: ErrorKind = ErrorKind::Malformed {
     rule: "6.3",
 };
 
-/// One symbol's code off one state, before renormalisation.
-#[inline]
-fn step(table: &DecodeTable, state: u32) -> (u16, u32) {
-    let entry = table
-        .slots
-        .get((state & SLOT_MASK) as usize)
-        .copied()
-        .unwrap_or(0);
-    let rank = entry & SLOT_MASK;
-    let freq = ((entry >> RANS_SCALE_BITS) & SLOT_MASK) + 1;
-    let [_, _, _, code] = entry.to_le_bytes();
-    // freq <= 2^12 and state >> 12 < 2^20: below 2^32.
-    (u16::from(code), freq * (state >> RANS_SCALE_BITS) + rank)
+/// A state with one symbol taken off it, before renormalisation.
+#[inline(always)]
+fn step(slot: Slot, state: u32) -> u32 {
+    // freq <= 2^12, state >> 12 < 2^20 and rank < freq: below 2^32. A damaged state cannot be larger.
+    slot.freq * (state >> RANS_SCALE_BITS) + slot.rank
+}
+
+/// Decodes groups of 32 symbols as long as every lane has a word ahead; returns how many groups.
+pub(crate) fn decode_groups(
+    table: &SlotTable,
+    decoder: &mut Decoder<'_>,
+    groups: &mut [Group],
+) -> usize {
+    let mut decoded = 0;
+    for group in groups {
+        let Some(words) = decoder.words.first_chunk::<GROUP_BYTES>() else {
+            break;
+        };
+        let (words, _) = words.as_chunks::<WORD_BYTES>();
+        let mut taken = 0usize;
+        for (state, out) in decoder.states.iter_mut().zip(group) {
+            let slot = table.slot(*state & SLOT_MASK);
+            *out = slot.code;
+            let next = step(slot, *state);
+            // At most one word a lane, so at most 31 are taken before the last lane looks.
+            let word = words
+                .get(taken % LANES)
+                .map_or(0, |word| u32::from(u16::from_le_bytes(*word)));
+            let below = next < RANS_STATE_MIN;
+            *state = if below {
+                (next << RANS_WORD_BITS) | word
+            } else {
+                next
+            };
+            taken += usize::from(below);
+        }
+        decoder.words = decoder.words.get(taken * WORD_BYTES..).unwrap_or_default();
+        decoded += 1;
+    }
+    decoded
 }

@@ -74,6 +74,11 @@ impl Table {
         })
     }
 
+    /// The values, run by run.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &[u16]> {
+        self.values.chunk_by(|a, b| a.checked_add(1) == Some(*b))
+    }
+
     /// Appends the table to `out`.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let shape = u8::try_from(self.buckets_log2).unwrap_or(0);
@@ -82,13 +87,9 @@ impl Table {
         } else {
             shape
         });
-        let runs: Vec<&[u16]> = self
-            .values
-            .chunk_by(|a, b| a.checked_add(1) == Some(*b))
-            .collect();
-        out.push(u8::try_from(runs.len()).unwrap_or(u8::MAX));
+        out.push(u8::try_from(self.runs().count()).unwrap_or(u8::MAX));
         let mut next = 0u16;
-        for run in runs {
+        for run in self.runs() {
             if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
                 write_varint(out, first.saturating_sub(next));
                 write_varint(out, last.saturating_sub(first));

@@ -1,111 +1,138 @@
 //! rANS decoding with AVX2: 32 lanes in four vectors, the alias table in byte shuffles.
 //!
-//! A small table has 32 buckets, so what a slot needs (threshold, frequency, rank, value) is one byte
-//! shuffle away from the bucket's number, for all 32 lanes at once and without a gather. A large table is gathered
-//! from the entries that the scalar decoder uses.
+//! A small table has 32 buckets, so what a slot needs is one byte shuffle away from its bucket's or its symbol's
+//! number, for all 32 lanes at once and without a gather. A large table is gathered from the entries that the scalar
+//! decoder uses.
 
+use super::Work;
+use super::kernel::Kernel;
+use crate::entropy::rans::Table;
 use crate::entropy::rans::alias;
-use crate::entropy::rans::table::Table;
-use crate::entropy::simd::Work;
-use crate::format::{ALIAS_SMALL_LOG2, RANS_LANES, RANS_SCALE_BITS};
+use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, Slot, SlotTable};
+use crate::format::{ALIAS_SMALL_LOG2, RANS_SCALE_BITS, RANS_STATE_MIN};
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm256_add_epi16, _mm256_add_epi32, _mm256_adds_epu8,
-    _mm256_and_si256, _mm256_blendv_epi8, _mm256_castsi256_ps, _mm256_castsi256_si128,
-    _mm256_cmpeq_epi8, _mm256_cmpeq_epi32, _mm256_cvtepu8_epi16, _mm256_cvtepu16_epi32,
-    _mm256_extracti128_si256, _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_max_epu8,
-    _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_packus_epi16,
-    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
+    _mm256_and_si256, _mm256_blendv_epi8, _mm256_broadcastsi128_si256, _mm256_castsi256_ps,
+    _mm256_cmpeq_epi8, _mm256_cmpeq_epi32, _mm256_i32gather_epi32, _mm256_loadu_si256,
+    _mm256_max_epu8, _mm256_min_epu32, _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256,
+    _mm256_packus_epi16, _mm256_packus_epi32, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
     _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32,
+    _mm256_shuffle_epi8, _mm256_sllv_epi32, _mm256_srli_epi16, _mm256_srli_epi32,
     _mm256_storeu_si256, _mm256_sub_epi8, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16,
     _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
 };
 
-const LANES: usize = RANS_LANES as usize;
-const BUCKETS: usize = 1 << ALIAS_SMALL_LOG2;
 const BUCKET_SLOTS_LOG2: u32 = RANS_SCALE_BITS - ALIAS_SMALL_LOG2;
 
-/// Bytes that one group of 32 symbols may look at: a word each.
-pub(crate) const GROUP_BYTES: usize = 2 * LANES;
-
-/// One byte for each bucket, as two 16-entry shuffle tables, each in both halves of a vector.
-type BucketBytes = [[u8; 32]; 2];
-
-/// One byte for each bucket's own symbol, then for each bucket's alias.
-type SymbolBytes = [BucketBytes; 2];
+/// 32 bytes, by bucket or by symbol, as two 16-entry shuffle tables, each in both halves of a vector.
+type Bytes = [[u8; 32]; 2];
 
 /// A small table as shuffles.
 #[derive(Debug)]
-pub(crate) struct ShuffleTable {
-    threshold: BucketBytes,
-    freq: [SymbolBytes; 2],
-    /// What to add to a slot's place in its bucket to get its rank, modulo 2^16.
-    bias: [SymbolBytes; 2],
-    value: SymbolBytes,
+#[repr(align(64))]
+pub(crate) struct SmallTable {
+    /// By bucket.
+    threshold: Bytes,
+    alias: Bytes,
+    /// By bucket, low and high byte, for its own symbol and for its alias.
+    own_bias: [Bytes; 2],
+    alias_bias: [Bytes; 2],
+    /// By symbol, low and high byte.
+    freq: [Bytes; 2],
+    /// By symbol.
+    code: Bytes,
 }
 
-impl ShuffleTable {
-    /// `None` if the table is not small or has a value over 255.
-    pub(crate) fn new(table: &Table) -> Option<Self> {
-        if table.buckets_log2 != ALIAS_SMALL_LOG2 || table.values.last().is_some_and(|&v| v > 255) {
+impl SmallTable {
+    /// `None` if the table is not small.
+    pub(crate) fn new(table: &Table, codes: &[u8; 256]) -> Option<Self> {
+        if table.buckets_log2 != ALIAS_SMALL_LOG2 {
             return None;
         }
-        let mut shuffles = Self {
-            threshold: [[0; 32]; 2],
-            freq: [[[[0; 32]; 2]; 2]; 2],
-            bias: [[[[0; 32]; 2]; 2]; 2],
-            value: [[[0; 32]; 2]; 2],
+        let zero = [[0; 32]; 2];
+        let mut small = Self {
+            threshold: zero,
+            alias: zero,
+            own_bias: [zero; 2],
+            alias_bias: [zero; 2],
+            freq: [zero; 2],
+            code: zero,
         };
-        let mut placed = [0u16; BUCKETS];
-        for (bucket, entry) in alias::buckets(&table.freqs, table.buckets_log2)
-            .iter()
-            .enumerate()
-        {
-            let threshold = entry.threshold;
-            put(&mut shuffles.threshold, bucket, threshold.to_le_bytes()[0]);
-            let owner = u8::try_from(bucket).unwrap_or(0);
-            let slots = (1u16 << BUCKET_SLOTS_LOG2) - threshold;
-            let shares = [(owner, 0, threshold), (entry.alias, threshold, slots)];
-            for (which, (symbol, first, slots)) in shares.into_iter().enumerate() {
-                let symbol = usize::from(symbol);
-                let bias = placed[symbol].wrapping_sub(first);
-                placed[symbol] += slots;
-                let freq = table.freqs.get(symbol).copied().unwrap_or(0);
-                let value = table.values.get(symbol).copied().unwrap_or(0);
-                for byte in 0..2 {
-                    put(
-                        &mut shuffles.freq[byte][which],
-                        bucket,
-                        freq.to_le_bytes()[byte],
-                    );
-                    put(
-                        &mut shuffles.bias[byte][which],
-                        bucket,
-                        bias.to_le_bytes()[byte],
-                    );
-                }
-                put(&mut shuffles.value[which], bucket, value.to_le_bytes()[0]);
+        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
+        for (index, bucket) in buckets.iter().enumerate() {
+            put(
+                &mut small.threshold,
+                index,
+                bucket.threshold.to_le_bytes()[0],
+            );
+            put(&mut small.alias, index, bucket.alias.symbol);
+            put(&mut small.code, index, codes[index]);
+            for byte in 0..2 {
+                put(
+                    &mut small.own_bias[byte],
+                    index,
+                    bucket.own.bias.to_le_bytes()[byte],
+                );
+                put(
+                    &mut small.alias_bias[byte],
+                    index,
+                    bucket.alias.bias.to_le_bytes()[byte],
+                );
+                put(
+                    &mut small.freq[byte],
+                    index,
+                    bucket.own.freq.to_le_bytes()[byte],
+                );
             }
         }
-        Some(shuffles)
+        Some(small)
+    }
+
+    /// What one slot says.
+    pub(crate) fn slot(&self, slot: u32) -> Slot {
+        let bucket = (slot >> BUCKET_SLOTS_LOG2) as usize % 32;
+        let place = slot & ((1 << BUCKET_SLOTS_LOG2) - 1);
+        let word = |bytes: &[Bytes; 2], index| {
+            u16::from_le_bytes([get(&bytes[0], index), get(&bytes[1], index)])
+        };
+        let is_own = place < u32::from(get(&self.threshold, bucket));
+        let (symbol, bias) = if is_own {
+            (bucket, word(&self.own_bias, bucket))
+        } else {
+            (
+                usize::from(get(&self.alias, bucket)),
+                word(&self.alias_bias, bucket),
+            )
+        };
+        Slot {
+            freq: u32::from(word(&self.freq, symbol)),
+            rank: (place + u32::from(bias)) & 0xffff,
+            code: get(&self.code, symbol),
+        }
     }
 }
 
-fn put(bytes: &mut BucketBytes, bucket: usize, byte: u8) {
-    let half = &mut bytes[bucket / 16];
-    half[bucket % 16] = byte;
-    half[16 + bucket % 16] = byte;
+fn put(bytes: &mut Bytes, index: usize, byte: u8) {
+    let half = &mut bytes[index / 16];
+    half[index % 16] = byte;
+    half[16 + index % 16] = byte;
 }
 
-/// For each set of lanes that take a word, the word that each takes.
-static WORD_OF_LANE: [[u32; 8]; 256] = {
-    let mut orders = [[0; 8]; 256];
+fn get(bytes: &Bytes, index: usize) -> u8 {
+    bytes[index / 16 % 2][index % 16]
+}
+
+/// For each set of eight lanes that take a word, the bytes of the next words that go into each lane; none (bit 7)
+/// where a lane takes nothing.
+static WORDS_OF_LANES: [[u8; 32]; 256] = {
+    let mut orders = [[0x80; 32]; 256];
     let mut set = 0;
     while set < 256 {
         let (mut lane, mut taken) = (0, 0);
         while lane < 8 {
-            orders[set][lane] = taken;
             if set >> lane & 1 == 1 {
+                orders[set][4 * lane] = 2 * taken;
+                orders[set][4 * lane + 1] = 2 * taken + 1;
                 taken += 1;
             }
             lane += 1;
@@ -127,65 +154,30 @@ fn load(bytes: &[u8; 32]) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_lanes(lanes: &[u32; 8]) -> __m256i {
-    // SAFETY: the array has the 32 bytes that are read; the load needs no alignment.
-    #[expect(unsafe_code, reason = "SIMD")]
-    unsafe {
-        _mm256_loadu_si256(lanes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store_lanes(lanes: &mut [u32; 8], vector: __m256i) {
+fn store(bytes: &mut [u8; 32], vector: __m256i) {
     // SAFETY: the array has the 32 bytes that are written; the store needs no alignment.
     #[expect(unsafe_code, reason = "SIMD")]
     unsafe {
-        _mm256_storeu_si256(lanes.as_mut_ptr().cast(), vector);
+        _mm256_storeu_si256(bytes.as_mut_ptr().cast(), vector);
     }
 }
 
+/// Eight words at `at`.
+///
+/// # Safety
+///
+/// `at` is at most 24 words into the group.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_symbols(symbols: &mut [u16; 16], vector: __m256i) {
-    // SAFETY: the array has the 32 bytes that are written; the store needs no alignment.
-    #[expect(unsafe_code, reason = "SIMD")]
-    unsafe {
-        _mm256_storeu_si256(symbols.as_mut_ptr().cast(), vector);
-    }
-}
-
-/// Eight words at `at`, which is at most 24 words into the group.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_words(group: &[u8; GROUP_BYTES], at: usize) -> __m128i {
+#[expect(unsafe_code, reason = "SIMD")]
+unsafe fn load_words(group: &[u8; GROUP_BYTES], at: usize) -> __m128i {
     debug_assert!(at <= 24);
-    // SAFETY: `at` counts the words that at most three vectors of eight lanes took: 2 * 24 + 16 <= 64 bytes.
-    #[expect(unsafe_code, reason = "SIMD")]
-    unsafe {
-        _mm_loadu_si128(group.as_ptr().add(2 * at).cast())
-    }
-}
-
-/// Looks a byte up by bucket; `low` and `high` are the bucket's number for either shuffle.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn look_up(table: &BucketBytes, low: __m256i, high: __m256i) -> __m256i {
-    _mm256_or_si256(
-        _mm256_shuffle_epi8(load(&table[0]), low),
-        _mm256_shuffle_epi8(load(&table[1]), high),
-    )
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn look_up_symbol(table: &SymbolBytes, low: __m256i, high: __m256i, is_alias: __m256i) -> __m256i {
-    let (own, alias) = (look_up(&table[0], low, high), look_up(&table[1], low, high));
-    _mm256_blendv_epi8(own, alias, is_alias)
+    // SAFETY: as promised: the words end within the group's 64 bytes.
+    unsafe { _mm_loadu_si128(group.as_ptr().add(2 * at).cast()) }
 }
 
 /// Runs `work` compiled for AVX2.
-#[target_feature(enable = "avx2,popcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 pub(crate) fn run<W: Work>(work: W) -> W::Output {
     work.run()
 }
@@ -193,91 +185,204 @@ pub(crate) fn run<W: Work>(work: W) -> W::Output {
 /// A table that looks up the slots of 32 lanes at once.
 #[expect(unsafe_code, reason = "SIMD")]
 pub(crate) trait Lookup {
-    /// Frequencies, ranks and symbols' codes of the slots in `x`, frequencies and ranks a vector for each of `x`,
-    /// codes as 16-bit numbers in lane order.
+    /// Frequencies and ranks of 32 slots.
+    type Looked: Copy;
+
+    /// The table, if it is of this form.
+    fn of(kernel: &Kernel) -> Option<&Self>;
+
+    /// What the slots in `x` say; stores their codes.
     ///
     /// # Safety
     ///
     /// The machine has AVX2.
-    unsafe fn look_up(&self, x: &[__m256i; 4]) -> Looked;
+    unsafe fn look_up(&self, x: &[__m256i; 4], out: &mut Group) -> Self::Looked;
+
+    /// Frequencies and ranks of the slots of `x[index]`.
+    ///
+    /// # Safety
+    ///
+    /// The machine has AVX2.
+    unsafe fn vector(looked: Self::Looked, index: usize) -> (__m256i, __m256i);
 }
 
-/// What the slots of 32 lanes hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Looked {
-    freqs: [__m256i; 4],
-    ranks: [__m256i; 4],
-    codes: [__m256i; 2],
+/// A chunk whose states are in registers.
+struct InFlight<'a, L> {
+    table: &'a L,
+    x: [__m256i; 4],
+    words: &'a [u8],
 }
 
-/// Decodes groups of 32 symbols as long as `words` has a whole group's words ahead; returns how many groups, and what
-/// is left of the words.
-#[target_feature(enable = "avx2,popcnt")]
-pub(crate) fn decode_groups<'a>(
-    table: &impl Lookup,
-    states: &mut [u32; LANES],
-    mut words: &'a [u8],
-    out: &mut [[u16; LANES]],
-) -> (usize, &'a [u8]) {
-    let (quarters, _) = states.as_chunks_mut::<8>();
-    let mut x = [0, 1, 2, 3].map(|i| load_lanes(&quarters[i]));
-    let mut decoded = 0;
-    for out in out {
-        let Some(group) = words.first_chunk::<GROUP_BYTES>() else {
-            break;
-        };
-        // SAFETY: this function is compiled for AVX2, so whoever called it knows that it is there.
-        #[expect(unsafe_code, reason = "SIMD")]
-        let looked = unsafe { table.look_up(&x) };
-        let taken = advance(&mut x, &looked, group);
-        let (halves, _) = out.as_chunks_mut::<16>();
-        for (half, codes) in halves.iter_mut().zip(looked.codes) {
-            store_symbols(half, codes);
+impl<'a, L: Lookup> InFlight<'a, L> {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn take_off(decoder: &Decoder<'a>) -> Option<Self> {
+        let (lanes, _) = decoder.states.as_chunks::<8>();
+        let x = [&lanes[0], &lanes[1], &lanes[2], &lanes[3]];
+        Some(Self {
+            table: L::of(decoder.table().kernel())?,
+            x: x.map(|lanes| load(bytemuck::must_cast_ref(lanes))),
+            words: decoder.words,
+        })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn land(self, decoder: &mut Decoder<'a>) {
+        let (lanes, _) = decoder.states.as_chunks_mut::<8>();
+        for (lanes, x) in lanes.iter_mut().zip(self.x) {
+            store(bytemuck::must_cast_mut(lanes), x);
         }
-        words = &words[2 * taken..];
-        decoded += 1;
+        decoder.words = self.words;
     }
-    for (lanes, x) in quarters.iter_mut().zip(x) {
-        store_lanes(lanes, x);
-    }
-    (decoded, words)
-}
 
-/// Moves each state on, and says how many words were taken.
-#[inline]
-#[target_feature(enable = "avx2,popcnt")]
-fn advance(x: &mut [__m256i; 4], looked: &Looked, group: &[u8; GROUP_BYTES]) -> usize {
-    let zero = _mm256_setzero_si256();
-    let mut taken = 0;
-    for ((x, freqs), ranks) in x.iter_mut().zip(looked.freqs).zip(looked.ranks) {
-        let quotient = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(*x);
-        let next = _mm256_add_epi32(_mm256_mullo_epi32(freqs, quotient), ranks);
-        let below = _mm256_cmpeq_epi32(_mm256_srli_epi32::<16>(next), zero);
-        let set = _mm256_movemask_ps(_mm256_castsi256_ps(below)).cast_unsigned() as usize & 255;
-        let words = _mm256_cvtepu16_epi32(load_words(group, taken));
-        let words = _mm256_permutevar8x32_epi32(words, load_lanes(&WORD_OF_LANE[set]));
-        let renormalised = _mm256_or_si256(_mm256_slli_epi32::<16>(next), words);
-        *x = _mm256_blendv_epi8(next, renormalised, below);
-        taken += set.count_ones() as usize;
-    }
-    taken
-}
-
-impl Lookup for ShuffleTable {
+    /// Moves the states of `x[index]` on, from word `taken` of the group, and says which word is next.
+    ///
+    /// # Safety
+    ///
+    /// The machine has AVX2 and POPCNT, and `taken` is at most 24.
     #[inline(always)]
     #[expect(unsafe_code, reason = "SIMD")]
-    unsafe fn look_up(&self, x: &[__m256i; 4]) -> Looked {
-        // SAFETY: the caller promises AVX2.
-        unsafe { shuffle(self, x) }
+    unsafe fn advance(
+        &mut self,
+        looked: L::Looked,
+        index: usize,
+        group: &[u8; GROUP_BYTES],
+        taken: usize,
+    ) -> usize {
+        // SAFETY: as promised.
+        unsafe {
+            let (freqs, ranks) = L::vector(looked, index);
+            let quotient = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(self.x[index]);
+            let next = _mm256_add_epi32(_mm256_mullo_epi32(freqs, quotient), ranks);
+            let least = _mm256_set1_epi32(RANS_STATE_MIN.cast_signed() - 1);
+            let below = _mm256_cmpeq_epi32(_mm256_min_epu32(next, least), next);
+            let set = _mm256_movemask_ps(_mm256_castsi256_ps(below)).cast_unsigned() as usize;
+            let words = _mm256_broadcastsi128_si256(load_words(group, taken));
+            let words = _mm256_shuffle_epi8(words, load(&WORDS_OF_LANES[set & 255]));
+            let word_bits = _mm256_and_si256(below, _mm256_set1_epi32(16));
+            self.x[index] = _mm256_or_si256(_mm256_sllv_epi32(next, word_bits), words);
+            taken + set.count_ones() as usize
+        }
+    }
+}
+
+/// [`kernel::decode_groups`](super::kernel::decode_groups) of chunks whose tables are all of the form `L`; 0 of others.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+pub(crate) fn decode_groups<L: Lookup + 'static>(
+    decoders: &mut [Decoder<'_>],
+    outs: &mut [&mut [Group]],
+) -> usize {
+    // One arm for each number of chunks: the states of each have names of their own, so they stay in registers. Every
+    // chunk looks up before any moves on, so that a processor sees the work of all chunks at once.
+    macro_rules! in_turn {
+        ($($decoder:ident $flight:ident $out:ident $group:ident $looked:ident $taken:ident),+) => {{
+            $(let Some(mut $flight) = InFlight::<L>::take_off($decoder) else {
+                return 0;
+            };)+
+            let most = [$($out.len()),+].into_iter().min().unwrap_or(0);
+            let mut decoded = 0;
+            while decoded < most
+                && let ($(Some($group),)+) = ($($flight.words.first_chunk::<GROUP_BYTES>(),)+)
+            {
+                // SAFETY: this function is compiled for AVX2, so whoever called it knows that it is there.
+                #[expect(unsafe_code, reason = "SIMD")]
+                unsafe {
+                    $(let $looked = $flight.table.look_up(&$flight.x, &mut $out[decoded]);)+
+                    $(let mut $taken = 0;)+
+                    for index in 0..4 {
+                        $($taken = $flight.advance($looked, index, $group, $taken);)+
+                    }
+                    $($flight.words = &$flight.words[2 * $taken..];)+
+                }
+                decoded += 1;
+            }
+            $($flight.land($decoder);)+
+            decoded
+        }};
+    }
+    match (decoders, outs) {
+        ([a], [out_a]) => in_turn!(a fa out_a group_a looked_a taken_a),
+        ([a, b], [out_a, out_b]) => in_turn!(
+            a fa out_a group_a looked_a taken_a,
+            b fb out_b group_b looked_b taken_b
+        ),
+        _ => 0,
+    }
+}
+
+/// The shuffle indices of 32 numbers below 32 for either half of a [`Bytes`]: a shuffle gives 0 where an index has its
+/// top bit set, so above 15 for the low half and below 16 for the high one.
+#[derive(Clone, Copy)]
+struct Indices {
+    low: __m256i,
+    high: __m256i,
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn indices(numbers: __m256i) -> Indices {
+    Indices {
+        low: _mm256_adds_epu8(numbers, _mm256_set1_epi8(0x70)),
+        high: _mm256_sub_epi8(numbers, _mm256_set1_epi8(16)),
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn shuffle(table: &ShuffleTable, x: &[__m256i; 4]) -> Looked {
+fn pick(table: &Bytes, at: Indices) -> __m256i {
+    _mm256_or_si256(
+        _mm256_shuffle_epi8(load(&table[0]), at.low),
+        _mm256_shuffle_epi8(load(&table[1]), at.high),
+    )
+}
+
+impl Lookup for SmallTable {
+    /// 16-bit frequencies and ranks in the order that packing leaves.
+    type Looked = [(__m256i, __m256i); 2];
+
+    fn of(kernel: &Kernel) -> Option<&Self> {
+        match kernel {
+            Kernel::Avx2Small(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "SIMD")]
+    unsafe fn look_up(&self, x: &[__m256i; 4], out: &mut Group) -> Self::Looked {
+        // SAFETY: the caller promises AVX2.
+        unsafe { shuffle(self, x, out) }
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "SIMD")]
+    unsafe fn vector(looked: Self::Looked, index: usize) -> (__m256i, __m256i) {
+        // SAFETY: the caller promises AVX2.
+        unsafe {
+            let zero = _mm256_setzero_si256();
+            let (freqs, ranks) = looked[index / 2];
+            if index.is_multiple_of(2) {
+                (
+                    _mm256_unpacklo_epi16(freqs, zero),
+                    _mm256_unpacklo_epi16(ranks, zero),
+                )
+            } else {
+                (
+                    _mm256_unpackhi_epi16(freqs, zero),
+                    _mm256_unpackhi_epi16(ranks, zero),
+                )
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shuffle(table: &SmallTable, x: &[__m256i; 4], out: &mut Group) -> [(__m256i, __m256i); 2] {
     let zero = _mm256_setzero_si256();
     // Slots as words, then bucket and place within it as bytes. Packing works within 128-bit halves, so the
-    // bytes are out of lane order; unpacking below undoes that for the states, a permutation for the values.
+    // bytes are out of lane order; unpacking below undoes that for the states, a permutation for the codes.
     let slot_mask = _mm256_set1_epi32((1 << RANS_SCALE_BITS) - 1);
     let slots = [0, 2].map(|i| {
         _mm256_packus_epi32(
@@ -294,54 +399,71 @@ fn shuffle(table: &ShuffleTable, x: &[__m256i; 4]) -> Looked {
         _mm256_and_si256(slots[0], place_mask),
         _mm256_and_si256(slots[1], place_mask),
     );
-    // A shuffle gives 0 where an index has its top bit set: above 15 for the low table, below 16 for the high one.
-    let low = _mm256_adds_epu8(bucket, _mm256_set1_epi8(0x70));
-    let high = _mm256_sub_epi8(bucket, _mm256_set1_epi8(16));
-    let threshold = look_up(&table.threshold, low, high);
+    let at_bucket = indices(bucket);
+    let threshold = pick(&table.threshold, at_bucket);
     let is_alias = _mm256_cmpeq_epi8(_mm256_max_epu8(place, threshold), place);
-    let [freq_low, freq_high] =
-        [0, 1].map(|byte| look_up_symbol(&table.freq[byte], low, high, is_alias));
-    let [bias_low, bias_high] =
-        [0, 1].map(|byte| look_up_symbol(&table.bias[byte], low, high, is_alias));
-    let values = look_up_symbol(&table.value, low, high, is_alias);
-    let freqs = [
-        _mm256_unpacklo_epi8(freq_low, freq_high),
-        _mm256_unpackhi_epi8(freq_low, freq_high),
-    ];
-    let ranks = [
-        _mm256_add_epi16(
-            _mm256_unpacklo_epi8(bias_low, bias_high),
-            _mm256_unpacklo_epi8(place, zero),
+    let [bias_low, bias_high] = [0, 1].map(|byte| {
+        let own = pick(&table.own_bias[byte], at_bucket);
+        let alias = pick(&table.alias_bias[byte], at_bucket);
+        _mm256_blendv_epi8(own, alias, is_alias)
+    });
+    let symbol = _mm256_blendv_epi8(bucket, pick(&table.alias, at_bucket), is_alias);
+    let at_symbol = indices(symbol);
+    let [freq_low, freq_high] = [0, 1].map(|byte| pick(&table.freq[byte], at_symbol));
+    let codes = pick(&table.code, at_symbol);
+    store(out, _mm256_permutevar8x32_epi32(codes, packing_order()));
+    [
+        (
+            _mm256_unpacklo_epi8(freq_low, freq_high),
+            _mm256_add_epi16(
+                _mm256_unpacklo_epi8(bias_low, bias_high),
+                _mm256_unpacklo_epi8(place, zero),
+            ),
         ),
-        _mm256_add_epi16(
-            _mm256_unpackhi_epi8(bias_low, bias_high),
-            _mm256_unpackhi_epi8(place, zero),
+        (
+            _mm256_unpackhi_epi8(freq_low, freq_high),
+            _mm256_add_epi16(
+                _mm256_unpackhi_epi8(bias_low, bias_high),
+                _mm256_unpackhi_epi8(place, zero),
+            ),
         ),
-    ];
-    let values = _mm256_permutevar8x32_epi32(values, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    Looked {
-        freqs: widen(freqs),
-        ranks: widen(ranks),
-        codes: [
-            _mm256_cvtepu8_epi16(_mm256_castsi256_si128(values)),
-            _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(values)),
-        ],
-    }
+    ]
 }
 
-/// A table with an entry a slot, as the scalar decoder has it: for large tables.
-impl Lookup for [u32; 1 << RANS_SCALE_BITS] {
+impl Lookup for SlotTable {
+    /// Whole entries.
+    type Looked = [__m256i; 4];
+
+    fn of(kernel: &Kernel) -> Option<&Self> {
+        match kernel {
+            Kernel::Avx2Slots(table) => Some(table),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
     #[expect(unsafe_code, reason = "SIMD")]
-    unsafe fn look_up(&self, x: &[__m256i; 4]) -> Looked {
+    unsafe fn look_up(&self, x: &[__m256i; 4], out: &mut Group) -> Self::Looked {
         // SAFETY: the caller promises AVX2.
-        unsafe { gather(self, x) }
+        unsafe { gather(&self.0, x, out) }
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "SIMD")]
+    unsafe fn vector(looked: Self::Looked, index: usize) -> (__m256i, __m256i) {
+        // SAFETY: the caller promises AVX2.
+        unsafe {
+            let mask = _mm256_set1_epi32((1 << RANS_SCALE_BITS) - 1);
+            let less_one = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(looked[index]);
+            let freqs = _mm256_add_epi32(_mm256_and_si256(less_one, mask), _mm256_set1_epi32(1));
+            (freqs, _mm256_and_si256(looked[index], mask))
+        }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn gather(slots: &[u32; 1 << RANS_SCALE_BITS], x: &[__m256i; 4]) -> Looked {
+fn gather(slots: &[u32; 1 << RANS_SCALE_BITS], x: &[__m256i; 4], out: &mut Group) -> [__m256i; 4] {
     let mask = _mm256_set1_epi32((1 << RANS_SCALE_BITS) - 1);
     let entries = x.map(|x| {
         let slot = _mm256_and_si256(x, mask);
@@ -352,27 +474,17 @@ fn gather(slots: &[u32; 1 << RANS_SCALE_BITS], x: &[__m256i; 4]) -> Looked {
         }
     });
     let codes = entries.map(|entry| _mm256_srli_epi32::<{ 2 * RANS_SCALE_BITS as i32 }>(entry));
-    // Packing works within 128-bit halves; the permutation brings the quarters into lane order.
-    let pack = |a, b| _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(a, b));
-    Looked {
-        freqs: entries.map(|entry| {
-            let less_one = _mm256_srli_epi32::<{ RANS_SCALE_BITS as i32 }>(entry);
-            _mm256_add_epi32(_mm256_and_si256(less_one, mask), _mm256_set1_epi32(1))
-        }),
-        ranks: entries.map(|entry| _mm256_and_si256(entry, mask)),
-        codes: [pack(codes[0], codes[1]), pack(codes[2], codes[3])],
-    }
+    let codes = _mm256_packus_epi16(
+        _mm256_packus_epi32(codes[0], codes[1]),
+        _mm256_packus_epi32(codes[2], codes[3]),
+    );
+    store(out, _mm256_permutevar8x32_epi32(codes, packing_order()));
+    entries
 }
 
-/// 16-bit numbers in packing order to 32-bit numbers in lane order.
+/// Where the fours of bytes lie after packing twice within 128-bit halves.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn widen(halves: [__m256i; 2]) -> [__m256i; 4] {
-    let zero = _mm256_setzero_si256();
-    [
-        _mm256_unpacklo_epi16(halves[0], zero),
-        _mm256_unpackhi_epi16(halves[0], zero),
-        _mm256_unpacklo_epi16(halves[1], zero),
-        _mm256_unpackhi_epi16(halves[1], zero),
-    ]
+fn packing_order() -> __m256i {
+    _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)
 }

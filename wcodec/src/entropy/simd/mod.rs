@@ -4,9 +4,21 @@
 //! differential test holds it to that.
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod encode_avx2;
+pub(crate) mod kernel;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::sync::OnceLock;
+
+/// The most chunks that a thread decodes in turn.
+pub(crate) const MAX_IN_FLIGHT: usize = 4;
 
 /// Something to compile for each instruction set: plain code that the compiler vectorises.
 pub(crate) trait Work {
@@ -20,22 +32,52 @@ pub(crate) trait Work {
 pub(crate) enum Isa {
     /// What every machine has: the oracle.
     Scalar,
-    /// x86-64 with AVX2 and POPCNT.
+    /// x86-64 with AVX2 and the bit instructions that came with it.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// The same with AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// AArch64 with NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Isa {
     /// The instruction sets this machine has, the best last.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn available() -> impl DoubleEndedIterator<Item = Self> {
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt");
+        let avx512 = avx2
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
         [
             Some(Self::Scalar),
-            #[cfg(target_arch = "x86_64")]
-            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"))
-                .then_some(Self::Avx2),
+            avx2.then_some(Self::Avx2),
+            avx512.then_some(Self::Avx512),
         ]
         .into_iter()
         .flatten()
+    }
+
+    /// The instruction sets this machine has, the best last.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn available() -> impl DoubleEndedIterator<Item = Self> {
+        let neon = std::arch::is_aarch64_feature_detected!("neon");
+        [Some(Self::Scalar), neon.then_some(Self::Neon)]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The instruction sets this machine has, the best last.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(crate) fn available() -> impl DoubleEndedIterator<Item = Self> {
+        std::iter::once(Self::Scalar)
     }
 
     /// The name that `WCODEC_SIMD` knows it by.
@@ -44,17 +86,58 @@ impl Isa {
             Self::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+        }
+    }
+
+    /// How many chunks a thread best decodes in turn, at most [`MAX_IN_FLIGHT`].
+    pub(crate) fn in_flight(self) -> usize {
+        match self {
+            Self::Scalar => 1,
+            // Three and four measured slower than two: their states do not fit the registers.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 4,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => 2,
         }
     }
 
     /// Runs `work` compiled for this instruction set.
+    #[inline]
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self {
             Self::Scalar => work.run(),
+            // SAFETY: an `Isa` is made only where the machine has what it names.
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Isa::Avx2` is made only where the machine has AVX2 and POPCNT.
             #[expect(unsafe_code, reason = "SIMD")]
             Self::Avx2 => unsafe { avx2::run(work) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "SIMD")]
+            Self::Avx512 => unsafe { avx512::run(work) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            #[expect(unsafe_code, reason = "SIMD")]
+            Self::Neon => unsafe { neon::run(work) },
+        }
+    }
+
+    /// Fetches memory that is about to be written, so that writing does not wait for it while the caches are busy with
+    /// nothing else. A hint: it changes nothing.
+    #[inline]
+    pub(crate) fn prefetch<T>(self, out: &mut [T]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 | Self::Avx512 => x86::prefetch(out),
+            // Scalar decoding is slow enough for the hardware's own prefetcher.
+            _ => {
+                let _ = out;
+            }
         }
     }
 
