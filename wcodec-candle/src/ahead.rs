@@ -1,9 +1,11 @@
 //! Decoding on the CPU, on demand and ahead of it.
 //!
 //! candle says nothing of what a model will ask for, so a tensor is decoded ahead only when one like it, of another
-//! layer, has been asked for already, and only in a layer that config.json says the model runs. One thread does so,
-//! one tensor after another, on the same pool that decodes on demand. No lock is held while anything decodes.
+//! layer, has been asked for already, and only in a layer that config.json says the model runs. As many tensors at once
+//! as the pool has threads: each thread has one of its own, and helps with another's when none is left, so that no
+//! thread waits for the end of a tensor. What is decoded on demand goes first. No lock is held while anything decodes.
 
+mod reading;
 mod state;
 
 use crate::decode;
@@ -11,7 +13,9 @@ use crate::loader::Progress;
 use crate::names::Templates;
 use candle_core::{DType, Result, Tensor};
 use rayon::ThreadPool;
-use state::{Candidate, State};
+use reading::ReadAhead;
+use state::{Candidate, Job, State};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use wcodec::{Reader, TensorId};
@@ -24,17 +28,20 @@ pub(crate) struct Pipeline {
     core: Arc<Core>,
 }
 
-/// What the thread shares with those that ask.
+/// What the threads share with those that ask.
 struct Core {
     reader: Reader,
     ids: Vec<TensorId>,
     candidates: Vec<Candidate>,
+    /// Where each tensor's payload lies in the file; where its original's does, for a duplicate.
+    payloads: Vec<Range<u64>>,
     templates: Templates,
     bytes_total: u64,
     pool: ThreadPool,
     budget: u64,
     on_progress: Option<OnProgress>,
     state: Mutex<State>,
+    reading: Mutex<ReadAhead>,
     /// Notified when the state changes in a way that somebody may wait for.
     changed: Condvar,
 }
@@ -62,6 +69,8 @@ impl Pipeline {
             })
             .collect();
         let state = State::new(candidates.len(), templates.len());
+        let payloads: Vec<Range<u64>> = reader.ids().map(|id| payload_of(&reader, id)).collect();
+        let payloads_end = payloads.iter().map(|payload| payload.end).max();
         let core = Core {
             ids: reader.ids().collect(),
             bytes_total: reader.tensors().iter().map(|info| info.raw_bytes).sum(),
@@ -72,6 +81,8 @@ impl Pipeline {
             budget,
             on_progress,
             state: Mutex::new(state),
+            reading: Mutex::new(ReadAhead::new(payloads_end.unwrap_or(0))),
+            payloads,
             changed: Condvar::new(),
         };
         Self {
@@ -96,7 +107,7 @@ impl Pipeline {
     pub(crate) fn fetch(&self, id: TensorId, dtype: DType) -> Result<Tensor> {
         let tensor = match self.claim(id, dtype) {
             Some(tensor) => tensor,
-            None => self.core.decode(id, dtype)?,
+            None => self.decode_on_demand(id, dtype)?,
         };
         self.core.report(id);
         Ok(tensor)
@@ -108,22 +119,31 @@ impl Pipeline {
         let index = id.index();
         let mut state = core.lock();
         state.ask(&core.candidates, index, dtype);
-        if state.enabled && !state.thread_lives && core.budget > 0 {
-            let core = Arc::clone(core);
-            // Without a thread everything decodes on demand.
-            let spawned = std::thread::Builder::new()
-                .name("wcodec-ahead".into())
-                .spawn(move || core.decode_ahead());
-            state.thread_lives = spawned.is_ok();
-        }
-        core.changed.notify_all();
+        core.start_jobs(&mut state);
         while core.may_wait() && state.is_in_progress(index, dtype) {
             state = core.wait(state);
         }
         let tensor = state.take(index);
-        core.changed.notify_all();
+        core.start_jobs(&mut state); // the budget may have room now
         drop(state);
         tensor.filter(|tensor| tensor.dtype() == dtype)
+    }
+
+    /// Decodes a tensor on the pool, and meanwhile lets nothing new be decoded ahead.
+    fn decode_on_demand(&self, id: TensorId, dtype: DType) -> Result<Tensor> {
+        /// Ends the demand, on a panic, too.
+        struct Demand<'a>(&'a Pipeline);
+        impl Drop for Demand<'_> {
+            fn drop(&mut self) {
+                let mut state = self.0.core.lock();
+                state.demands -= 1;
+                self.0.core.start_jobs(&mut state);
+            }
+        }
+        self.core.lock().demands += 1;
+        let _demand = Demand(self);
+        let core = &self.core;
+        core.pool.install(|| core.decode(id, dtype))
     }
 
     /// Begins to count and to decode ahead for a new model.
@@ -135,11 +155,11 @@ impl Pipeline {
         drop(dropped);
     }
 
-    /// Ends decoding ahead and drops what lies ready. Returns when the thread has ended.
+    /// Ends decoding ahead and drops what lies ready. Returns when no thread does so any more.
     pub(crate) fn finish(&self) {
         let mut state = self.core.lock();
         let dropped = self.core.disable(&mut state);
-        while self.core.may_wait() && state.thread_lives && !state.enabled {
+        while self.core.may_wait() && state.num_in_progress() > 0 && !state.enabled {
             state = self.core.wait(state);
         }
         drop(state);
@@ -155,40 +175,44 @@ impl Drop for Pipeline {
 }
 
 impl Core {
-    /// What the thread does, until decoding ahead ends.
-    fn decode_ahead(&self) {
-        while let Some((id, dtype)) = self.next_job() {
-            // Of a failure and of a panic nothing is kept: the `get` of that tensor meets it again.
-            let decoded = catch_unwind(AssertUnwindSafe(|| self.decode(id, dtype).ok()));
-            let mut state = self.lock();
-            let unwanted = state.settle(&self.candidates, decoded.ok().flatten());
-            drop(state);
-            self.changed.notify_all();
-            drop(unwanted);
+    /// Decodes ahead what there is to decode, on as many threads as are free.
+    fn start_jobs(self: &Arc<Self>, state: &mut State) {
+        while state.num_in_progress() < self.pool.current_num_threads() {
+            let Some(job) = state.start(&self.candidates, self.budget) else {
+                break;
+            };
+            let core = Arc::clone(self);
+            self.pool.spawn(move || core.decode_ahead(job));
         }
     }
 
-    /// Waits for something to decode ahead. `None` when the thread is to end.
-    fn next_job(&self) -> Option<(TensorId, DType)> {
+    /// Decodes a tensor ahead, then starts the next. A task for each: one that looped would, on a thread that waits
+    /// for the rest of another tensor, keep that one from being handed out.
+    fn decode_ahead(self: &Arc<Self>, job: Job) {
+        // Of a failure and of a panic nothing is kept: the `get` of that tensor meets it again.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            let id = *self.ids.get(job.index)?;
+            self.decode(id, job.dtype).ok()
+        }));
         let mut state = self.lock();
-        loop {
-            if !state.enabled {
-                state.thread_lives = false;
-                self.changed.notify_all();
-                return None;
-            }
-            let job = state.start(&self.candidates, self.budget);
-            if let Some(job) = job.and_then(|job| Some((*self.ids.get(job.index)?, job.dtype))) {
-                return Some(job);
-            }
-            state = self.wait(state);
-        }
+        let unwanted = state.settle(&self.candidates, job, decoded.ok().flatten());
+        self.start_jobs(&mut state);
+        drop(state);
+        self.changed.notify_all();
+        drop(unwanted);
     }
 
-    /// Decodes a tensor on the pool.
+    /// Decodes a tensor on the current pool, and has the file read on behind it.
     fn decode(&self, id: TensorId, dtype: DType) -> Result<Tensor> {
-        self.pool
-            .install(|| decode::decode(&self.reader, id, dtype))
+        if let Some(payload) = self.payloads.get(id.index()) {
+            let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            let wanted = reading.advance(payload);
+            drop(reading);
+            if let Some(wanted) = wanted {
+                self.reader.will_need(wanted);
+            }
+        }
+        decode::decode(&self.reader, id, dtype)
     }
 
     /// Counts a tensor that is handed out and calls the callback, on the thread that asked.
@@ -207,11 +231,10 @@ impl Core {
 
     fn disable(&self, state: &mut State) -> Vec<Tensor> {
         state.enabled = false;
-        self.changed.notify_all();
         state.clear()
     }
 
-    /// Whether the caller may wait for the thread: one of the threads that decode for it may not.
+    /// Whether the caller may wait for the threads: one of them may not.
     fn may_wait(&self) -> bool {
         self.pool.current_thread_index().is_none()
     }
@@ -225,6 +248,23 @@ impl Core {
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// From its first part to the end of its last one.
+fn payload_of(reader: &Reader, id: TensorId) -> Range<u64> {
+    let info = reader.info(id);
+    let held_by = info
+        .duplicate_of
+        .map_or(info, |original| reader.info(original));
+    let start = held_by
+        .parts()
+        .next()
+        .map_or(0, |part| part.payload_offset_in_file);
+    let last = held_by.parts().next_back();
+    start..last.map_or(start, |part| {
+        part.payload_offset_in_file
+            .saturating_add(part.payload_bytes)
+    })
 }
 
 /// The number of layers that the model runs, if there is a config.json that says so.

@@ -157,6 +157,44 @@ fn a_damaged_chunk_is_the_error_of_its_tensor_on_demand_and_ahead() {
 }
 
 #[test]
+fn a_file_that_shrinks_after_it_was_opened_is_an_error_of_what_is_gone() {
+    let checkpoint = Checkpoint::five_layers();
+    let theirs = mapped(&checkpoint.safetensors, DType::F32);
+    for budget in [0, 1 << 20] {
+        let path = checkpoint.folder.path().join("shrinks.wcodec");
+        std::fs::copy(&checkpoint.wcodec, &path).unwrap();
+        let loader = WcodecLoader::builder()
+            .decode_ahead_bytes(budget)
+            .open(&path)
+            .unwrap();
+        let vb = loader.var_builder(DType::F32, &CPU);
+        let (last, kept) = (
+            "model.layers.4.mlp.up_proj.weight",
+            "model.embed_tokens.weight",
+        );
+        let end = |name: &str| {
+            let parts = loader.info(name).unwrap().parts();
+            parts.last().unwrap().payload_offset_in_file
+        };
+        assert!(end(kept) < end(last));
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(end(last) + 16).unwrap();
+        for name in loader.names().filter(|name| !name.ends_with("inv_freq")) {
+            let got = vb.get_unchecked(name);
+            if name == last {
+                let message = got.unwrap_err().to_string();
+                for part in ["shrinks.wcodec", last] {
+                    assert!(message.contains(part), "{message}");
+                }
+            } else {
+                assert_same(&got.unwrap(), &theirs.get_unchecked(name).unwrap(), name);
+            }
+        }
+        loader.finish().unwrap();
+    }
+}
+
+#[test]
 fn a_file_that_is_cut_or_damaged_outside_its_payloads_does_not_open() {
     let checkpoint = Checkpoint::five_layers();
     let good = checkpoint.bytes();

@@ -54,9 +54,9 @@ pub(super) struct Counts {
 pub(super) struct State {
     /// Whether to decode ahead at all.
     pub(super) enabled: bool,
-    /// Whether the thread runs.
-    pub(super) thread_lives: bool,
-    in_progress: Option<Job>,
+    /// Tensors that are being decoded on demand.
+    pub(super) demands: usize,
+    in_progress: Vec<Job>,
     marks: Vec<Mark>,
     /// For each template, the dtype in which one of its tensors was last asked for.
     asked: Vec<Option<DType>>,
@@ -73,8 +73,8 @@ impl State {
     pub(super) fn new(num_tensors: usize, num_templates: usize) -> Self {
         Self {
             enabled: true,
-            thread_lives: false,
-            in_progress: None,
+            demands: 0,
+            in_progress: Vec::new(),
             marks: vec![Mark::Untouched; num_tensors],
             asked: vec![None; num_templates],
             cursor: 0,
@@ -122,8 +122,13 @@ impl State {
 
     /// Whether a tensor is being decoded ahead in that dtype.
     pub(super) fn is_in_progress(&self, index: usize, dtype: DType) -> bool {
-        self.in_progress
-            .is_some_and(|job| job.index == index && job.dtype == dtype)
+        let mut jobs = self.in_progress.iter();
+        jobs.any(|job| job.index == index && job.dtype == dtype)
+    }
+
+    /// Tensors that are being decoded ahead.
+    pub(super) fn num_in_progress(&self) -> usize {
+        self.in_progress.len()
     }
 
     /// Takes out what lies ready of a tensor, and gives its bytes back to the budget. The tensor only serves if it
@@ -137,7 +142,7 @@ impl State {
     /// The next tensor to decode ahead, if there is one and `budget` bytes have room for it: in file order behind the
     /// one last asked for, then from the beginning. It counts as in progress from now on.
     pub(super) fn start(&mut self, candidates: &[Candidate], budget: u64) -> Option<Job> {
-        if self.exhausted || !self.enabled {
+        if self.exhausted || !self.enabled || self.demands > 0 {
             return None;
         }
         let order = (self.cursor..candidates.len()).chain(0..self.cursor);
@@ -145,8 +150,11 @@ impl State {
             .filter_map(|index| self.job(candidates, index))
             .find(|job| job.bytes <= budget);
         self.exhausted = next.is_none();
-        self.in_progress = next.filter(|job| job.bytes <= budget.saturating_sub(self.ready_bytes));
-        self.in_progress
+        let coming_bytes = self.in_progress.iter().map(|job| job.bytes);
+        let held_bytes = coming_bytes.fold(self.ready_bytes, u64::saturating_add);
+        let job = next.filter(|job| job.bytes <= budget.saturating_sub(held_bytes))?;
+        self.in_progress.push(job);
+        Some(job)
     }
 
     /// Decoding that tensor ahead, if one like it was asked for, and it was not and does not lie ready.
@@ -155,8 +163,9 @@ impl State {
             .get(index)
             .filter(|candidate| candidate.in_layer)?;
         let dtype = self.asked.get(candidate.template).copied().flatten()?;
-        let is_open =
-            self.marks.get(index) == Some(&Mark::Untouched) && !self.ready.contains_key(&index);
+        let is_open = self.marks.get(index) == Some(&Mark::Untouched)
+            && !self.ready.contains_key(&index)
+            && self.in_progress.iter().all(|job| job.index != index);
         is_open.then(|| Job {
             index,
             dtype,
@@ -164,14 +173,15 @@ impl State {
         })
     }
 
-    /// Puts the outcome of the job in progress where `get` finds it. A tensor that nobody would take any more comes
+    /// Puts the outcome of a job in progress where `get` finds it. A tensor that nobody would take any more comes
     /// back, to be dropped outside the lock; one that could not be decoded is left to `get`, which reports the error.
     pub(super) fn settle(
         &mut self,
         candidates: &[Candidate],
+        job: Job,
         outcome: Option<Tensor>,
     ) -> Option<Tensor> {
-        let job = self.in_progress.take()?;
+        self.in_progress.retain(|&other| other != job);
         let Some(tensor) = outcome else {
             if let Some(mark) = self
                 .marks

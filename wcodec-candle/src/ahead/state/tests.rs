@@ -32,7 +32,7 @@ fn drain(state: &mut State, budget: u64) -> Vec<usize> {
     let mut ran = Vec::new();
     while let Some(job) = state.start(&candidates, budget) {
         assert!(state.is_in_progress(job.index, DType::F32));
-        assert!(state.settle(&candidates, tensor()).is_none());
+        assert!(state.settle(&candidates, job, tensor()).is_none());
         ran.push(job.index);
     }
     ran
@@ -69,20 +69,47 @@ fn the_budget_bounds_what_lies_ready() {
 }
 
 #[test]
+fn what_is_in_progress_is_within_the_budget_and_starts_once() {
+    let (candidates, mut state) = (candidates(), State::new(7, 3));
+    state.ask(&candidates, 0, DType::F32);
+    state.ask(&candidates, 1, DType::F32);
+    let jobs = [(); 2].map(|()| state.start(&candidates, 100).unwrap());
+    assert_eq!(jobs.map(|job| job.index), [2, 3]);
+    assert!(
+        state.start(&candidates, 100).is_none(),
+        "two of 40 bytes are under way"
+    );
+    assert_eq!(state.start(&candidates, 120).unwrap().index, 4);
+    assert_eq!(state.num_in_progress(), 3);
+    assert!(state.settle(&candidates, jobs[1], tensor()).is_none());
+    assert!(state.is_in_progress(2, DType::F32) && !state.is_in_progress(3, DType::F32));
+}
+
+#[test]
+fn what_is_asked_for_goes_first() {
+    let (candidates, mut state) = (candidates(), State::new(7, 3));
+    state.ask(&candidates, 0, DType::F32);
+    state.demands = 1;
+    assert!(drain(&mut state, 100).is_empty());
+    state.demands = 0;
+    assert_eq!(drain(&mut state, 100), [2, 4]);
+}
+
+#[test]
 fn what_nobody_would_take_does_not_stay() {
     let (candidates, mut state) = (candidates(), State::new(7, 3));
     state.ask(&candidates, 0, DType::F32);
-    assert!(state.start(&candidates, 100).is_some());
+    let job = state.start(&candidates, 100).unwrap();
     state.ask(&candidates, 2, DType::F16);
     assert!(!state.is_in_progress(2, DType::F16));
     assert!(
-        state.settle(&candidates, tensor()).is_some(),
+        state.settle(&candidates, job, tensor()).is_some(),
         "another dtype is asked for now"
     );
-    assert!(state.start(&candidates, 100).is_some());
+    let job = state.start(&candidates, 100).unwrap();
     state.enabled = false;
     assert!(
-        state.settle(&candidates, tensor()).is_some(),
+        state.settle(&candidates, job, tensor()).is_some(),
         "decoding ahead has ended"
     );
 }
@@ -91,8 +118,8 @@ fn what_nobody_would_take_does_not_stay() {
 fn what_fails_is_left_to_get() {
     let (candidates, mut state) = (candidates(), State::new(7, 3));
     state.ask(&candidates, 0, DType::F32);
-    assert!(state.start(&candidates, 100).is_some());
-    assert!(state.settle(&candidates, None).is_none());
+    let job = state.start(&candidates, 100).unwrap();
+    assert!(state.settle(&candidates, job, None).is_none());
     assert_eq!(drain(&mut state, 100), [4]);
 }
 
