@@ -6,7 +6,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use half::f16;
 use std::hint::black_box;
-use wcodec_benches::{Codec, Format, Input, Wcodec, peers, pools};
+use wcodec_benches::{Codec, Format, Input, Wcodec, done, peers, pools};
 
 /// Bytes of an input, about.
 const RAW_BYTES: usize = 32 << 20;
@@ -28,7 +28,7 @@ fn as_stored(criterion: &mut Criterion, format: Format) -> anyhow::Result<()> {
         for pool in pools()? {
             let threads = pool.current_num_threads();
             group.bench_function(format!("{name}/{threads}"), |bencher| {
-                bencher.iter(|| pool.install(|| codec.decode(black_box(&mut out))));
+                bencher.iter(|| done(pool.install(|| codec.decode(black_box(&mut out)))));
             });
         }
     }
@@ -50,11 +50,11 @@ fn as_floats(criterion: &mut Criterion) -> anyhow::Result<()> {
         let name = format!("{}/{}", named(&codec), pool.current_num_threads());
         group.throughput(Throughput::Bytes(4 * elements as u64));
         group.bench_function(format!("f32/{name}"), |bencher| {
-            bencher.iter(|| pool.install(|| codec.decode_floats(black_box(&mut singles))));
+            bencher.iter(|| done(pool.install(|| codec.decode_floats(black_box(&mut singles)))));
         });
         group.throughput(Throughput::Bytes(2 * elements as u64));
         group.bench_function(format!("f16/{name}"), |bencher| {
-            bencher.iter(|| pool.install(|| codec.decode_floats(black_box(&mut halves))));
+            bencher.iter(|| done(pool.install(|| codec.decode_floats(black_box(&mut halves)))));
         });
     }
     group.finish();

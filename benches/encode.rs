@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "criterion's macros define undocumented items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use wcodec_benches::{Format, Input, Wcodec, peers, pools};
+use wcodec_benches::{Format, Input, Wcodec, done, peers, pools};
 
 /// Bytes of an input, about.
 const RAW_BYTES: usize = 12 << 20;
@@ -22,7 +22,7 @@ fn encode(criterion: &mut Criterion, format: Format) -> anyhow::Result<()> {
         for pool in pools()? {
             let threads = pool.current_num_threads();
             group.bench_function(format!("{name}/{threads}"), |bencher| {
-                bencher.iter(|| pool.install(|| codec.encode(&input)));
+                bencher.iter(|| done(pool.install(|| codec.encode(&input))));
             });
         }
     }

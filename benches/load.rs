@@ -7,8 +7,8 @@ use candle_core::DType;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::path::Path;
 use wcodec::checkpoint::{ImportOptions, import};
-use wcodec_benches::llama;
 use wcodec_benches::loading::{Loader, real_model, verify, wanted};
+use wcodec_benches::{done, llama};
 
 fn load(criterion: &mut Criterion) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -43,7 +43,7 @@ fn compare(
             // What is returned is dropped outside the timed region.
             bencher.iter_batched(
                 || (),
-                |()| loader.load(path, dtype, &wanted),
+                |()| done(loader.load(path, dtype, &wanted)),
                 BatchSize::PerIteration,
             );
         });

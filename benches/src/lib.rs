@@ -27,3 +27,11 @@ pub fn pools() -> Result<Vec<rayon::ThreadPool>, rayon::ThreadPoolBuildError> {
         .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
         .collect()
 }
+
+/// What was timed, if it went well. Otherwise the process ends: a failure must not pass for a speed.
+pub fn done<T>(timed: anyhow::Result<T>) -> T {
+    timed.unwrap_or_else(|error| {
+        eprintln!("while timed: {error:#}");
+        std::process::exit(1)
+    })
+}

@@ -1,10 +1,10 @@
 //! Narrow planes to bytes with AVX2: 32 samples at a time.
 
+use crate::entropy::simd::avx2::{load, store};
 use std::arch::x86_64::{
     __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256,
-    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_shuffle_epi8, _mm256_sll_epi16, _mm256_srli_epi16,
-    _mm256_storeu_si256,
+    _mm256_cmpeq_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_shuffle_epi8, _mm256_sll_epi16, _mm256_srli_epi16,
 };
 
 /// Samples of one vector.
@@ -89,16 +89,6 @@ fn vector(byte: impl Fn(u8) -> u8) -> __m256i {
     load(&bytes)
 }
 
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; GROUP]) -> __m256i {
-    // SAFETY: the array has the 32 bytes that are read; the load needs no alignment.
-    #[expect(unsafe_code, reason = "SIMD")]
-    unsafe {
-        _mm256_loadu_si256(bytes.as_ptr().cast())
-    }
-}
-
 /// 16 bytes, in both halves.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -112,10 +102,5 @@ fn load_twice(bytes: &[u8; 16]) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn join(out: &mut [u8; GROUP], bits: __m256i) {
-    let joined = _mm256_or_si256(load(out), bits);
-    // SAFETY: the array has the 32 bytes that are written; the store needs no alignment.
-    #[expect(unsafe_code, reason = "SIMD")]
-    unsafe {
-        _mm256_storeu_si256(out.as_mut_ptr().cast(), joined);
-    }
+    store(out, _mm256_or_si256(load(out), bits));
 }

@@ -79,6 +79,17 @@ pub(crate) struct DecodeBucket {
     pub(crate) alias: Share,
 }
 
+impl DecodeBucket {
+    /// The share of the slot at `place`.
+    pub(crate) fn share(&self, place: u16) -> Share {
+        if place < self.threshold {
+            self.own
+        } else {
+            self.alias
+        }
+    }
+}
+
 /// The buckets of `freqs` with frequencies and ranks, in order.
 ///
 /// # Panics
@@ -152,11 +163,7 @@ mod tests {
             next.fill(0);
             for entry in decode_buckets(&freqs, log2) {
                 for place in 0..bucket {
-                    let share = if place < entry.threshold {
-                        entry.own
-                    } else {
-                        entry.alias
-                    };
+                    let share = entry.share(place);
                     let symbol = usize::from(share.symbol);
                     assert_eq!(share.freq, freqs[symbol]);
                     assert_eq!(place.wrapping_add(share.bias), next[symbol]);

@@ -2,12 +2,14 @@
 //! share.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-use super::alias;
+use super::alias::{self, DecodeBucket};
 use super::table::Table;
 use crate::entropy::simd::kernel::{self, Kernel};
 use crate::entropy::simd::{Isa, MAX_IN_FLIGHT};
 use crate::error::ErrorKind;
-use crate::format::{RANS_LANES, RANS_SCALE_BITS, RANS_STATE_MIN, RANS_WORD_BITS};
+use crate::format::{
+    ALIAS_SMALL_LOG2, RANS_LANES, RANS_SCALE_BITS, RANS_STATE_MIN, RANS_WORD_BITS,
+};
 use arrayvec::ArrayVec;
 
 pub(crate) const LANES: usize = RANS_LANES as usize;
@@ -79,6 +81,51 @@ impl SlotTable {
             freq: ((entry >> RANS_SCALE_BITS) & SLOT_MASK) + 1,
             rank: entry & SLOT_MASK,
             code,
+        }
+    }
+}
+
+const SMALL_BUCKETS: usize = 1 << ALIAS_SMALL_LOG2;
+const SMALL_BUCKET_SLOTS_LOG2: u32 = RANS_SCALE_BITS - ALIAS_SMALL_LOG2;
+
+/// A small table's buckets, and the codes of the symbols that own them: what every vector form of it is made from.
+#[derive(Debug)]
+pub(crate) struct SmallBuckets {
+    pub(crate) buckets: Box<[DecodeBucket; SMALL_BUCKETS]>,
+    codes: [u8; SMALL_BUCKETS],
+}
+
+impl SmallBuckets {
+    /// `None` if the table is not small.
+    pub(crate) fn new(table: &Table, codes: &[u8; 256]) -> Option<Self> {
+        if table.buckets_log2 != ALIAS_SMALL_LOG2 {
+            return None;
+        }
+        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
+        Some(Self {
+            buckets: buckets.into_boxed_slice().try_into().ok()?,
+            codes: *codes.first_chunk()?,
+        })
+    }
+
+    /// The code of a symbol, which is below 32.
+    pub(crate) fn code(&self, symbol: u8) -> u8 {
+        self.codes.get(usize::from(symbol)).copied().unwrap_or(0)
+    }
+
+    /// What one slot says, for the few symbols that fill no group.
+    pub(crate) fn slot(&self, slot: u32) -> Slot {
+        let slot = u16::try_from(slot & SLOT_MASK).unwrap_or(0);
+        let place = slot & ((1 << SMALL_BUCKET_SLOTS_LOG2) - 1);
+        let [.., last] = &*self.buckets;
+        let bucket = self
+            .buckets
+            .get(usize::from(slot >> SMALL_BUCKET_SLOTS_LOG2));
+        let share = bucket.unwrap_or(last).share(place);
+        Slot {
+            freq: share.freq.into(),
+            rank: place.wrapping_add(share.bias).into(),
+            code: self.code(share.symbol),
         }
     }
 }

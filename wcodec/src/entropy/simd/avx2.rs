@@ -6,9 +6,7 @@
 
 use super::Work;
 use super::kernel::Kernel;
-use crate::entropy::rans::Table;
-use crate::entropy::rans::alias;
-use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, Slot, SlotTable};
+use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, SlotTable, SmallBuckets};
 use crate::format::{ALIAS_SMALL_LOG2, RANS_SCALE_BITS, RANS_STATE_MIN};
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm256_add_epi16, _mm256_add_epi32, _mm256_adds_epu8,
@@ -41,14 +39,11 @@ pub(crate) struct SmallTable {
     freq: [Bytes; 2],
     /// By symbol.
     code: Bytes,
+    pub(super) buckets: SmallBuckets,
 }
 
 impl SmallTable {
-    /// `None` if the table is not small.
-    pub(crate) fn new(table: &Table, codes: &[u8; 256]) -> Option<Self> {
-        if table.buckets_log2 != ALIAS_SMALL_LOG2 {
-            return None;
-        }
+    pub(super) fn new(buckets: SmallBuckets) -> Self {
         let zero = [[0; 32]; 2];
         let mut small = Self {
             threshold: zero,
@@ -57,58 +52,27 @@ impl SmallTable {
             alias_bias: [zero; 2],
             freq: [zero; 2],
             code: zero,
+            buckets,
         };
-        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
-        for (index, bucket) in buckets.iter().enumerate() {
+        let words = |low_and_high: &mut [Bytes; 2], index, word: u16| {
+            for (bytes, byte) in low_and_high.iter_mut().zip(word.to_le_bytes()) {
+                put(bytes, index, byte);
+            }
+        };
+        for (bucket, symbol) in small.buckets.buckets.iter().zip(0..) {
+            let index = usize::from(symbol);
             put(
                 &mut small.threshold,
                 index,
                 bucket.threshold.to_le_bytes()[0],
             );
             put(&mut small.alias, index, bucket.alias.symbol);
-            put(&mut small.code, index, codes[index]);
-            for byte in 0..2 {
-                put(
-                    &mut small.own_bias[byte],
-                    index,
-                    bucket.own.bias.to_le_bytes()[byte],
-                );
-                put(
-                    &mut small.alias_bias[byte],
-                    index,
-                    bucket.alias.bias.to_le_bytes()[byte],
-                );
-                put(
-                    &mut small.freq[byte],
-                    index,
-                    bucket.own.freq.to_le_bytes()[byte],
-                );
-            }
+            put(&mut small.code, index, small.buckets.code(symbol));
+            words(&mut small.own_bias, index, bucket.own.bias);
+            words(&mut small.alias_bias, index, bucket.alias.bias);
+            words(&mut small.freq, index, bucket.own.freq);
         }
-        Some(small)
-    }
-
-    /// What one slot says.
-    pub(crate) fn slot(&self, slot: u32) -> Slot {
-        let bucket = (slot >> BUCKET_SLOTS_LOG2) as usize % 32;
-        let place = slot & ((1 << BUCKET_SLOTS_LOG2) - 1);
-        let word = |bytes: &[Bytes; 2], index| {
-            u16::from_le_bytes([get(&bytes[0], index), get(&bytes[1], index)])
-        };
-        let is_own = place < u32::from(get(&self.threshold, bucket));
-        let (symbol, bias) = if is_own {
-            (bucket, word(&self.own_bias, bucket))
-        } else {
-            (
-                usize::from(get(&self.alias, bucket)),
-                word(&self.alias_bias, bucket),
-            )
-        };
-        Slot {
-            freq: u32::from(word(&self.freq, symbol)),
-            rank: (place + u32::from(bias)) & 0xffff,
-            code: get(&self.code, symbol),
-        }
+        small
     }
 }
 
@@ -118,33 +82,12 @@ fn put(bytes: &mut Bytes, index: usize, byte: u8) {
     half[16 + index % 16] = byte;
 }
 
-fn get(bytes: &Bytes, index: usize) -> u8 {
-    bytes[index / 16 % 2][index % 16]
-}
-
-/// For each set of eight lanes that take a word, the bytes of the next words that go into each lane; none (bit 7)
-/// where a lane takes nothing.
-static WORDS_OF_LANES: [[u8; 32]; 256] = {
-    let mut orders = [[0x80; 32]; 256];
-    let mut set = 0;
-    while set < 256 {
-        let (mut lane, mut taken) = (0, 0);
-        while lane < 8 {
-            if set >> lane & 1 == 1 {
-                orders[set][4 * lane] = 2 * taken;
-                orders[set][4 * lane + 1] = 2 * taken + 1;
-                taken += 1;
-            }
-            lane += 1;
-        }
-        set += 1;
-    }
-    orders
-};
+/// Of eight lanes.
+static WORDS_OF_LANES: [[u8; 32]; 256] = super::words_of_lanes();
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 32]) -> __m256i {
+pub(crate) fn load(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: the array has the 32 bytes that are read; the load needs no alignment.
     #[expect(unsafe_code, reason = "SIMD")]
     unsafe {
@@ -154,7 +97,7 @@ fn load(bytes: &[u8; 32]) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store(bytes: &mut [u8; 32], vector: __m256i) {
+pub(crate) fn store(bytes: &mut [u8; 32], vector: __m256i) {
     // SAFETY: the array has the 32 bytes that are written; the store needs no alignment.
     #[expect(unsafe_code, reason = "SIMD")]
     unsafe {

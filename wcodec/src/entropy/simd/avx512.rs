@@ -5,9 +5,7 @@
 
 use super::Work;
 use super::kernel::Kernel;
-use crate::entropy::rans::Table;
-use crate::entropy::rans::alias;
-use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, Slot, SlotTable};
+use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, SlotTable, SmallBuckets};
 use crate::format::{ALIAS_SMALL_LOG2, RANS_SCALE_BITS, RANS_STATE_MIN};
 use std::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_storeu_si128, _mm256_loadu_si256, _mm256_storeu_si256,
@@ -34,42 +32,27 @@ pub(crate) struct SmallTable {
     freq: Shares,
     bias: Shares,
     code: Shares,
+    pub(super) buckets: SmallBuckets,
 }
 
 impl SmallTable {
-    /// `None` if the table is not small.
-    pub(crate) fn new(table: &Table, codes: &[u8; 256]) -> Option<Self> {
-        if table.buckets_log2 != ALIAS_SMALL_LOG2 {
-            return None;
-        }
+    pub(super) fn new(buckets: SmallBuckets) -> Self {
         let mut small = Self {
             threshold: [0; BUCKETS],
             freq: [[0; BUCKETS]; 2],
             bias: [[0; BUCKETS]; 2],
             code: [[0; BUCKETS]; 2],
+            buckets,
         };
-        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
-        for (index, bucket) in buckets.iter().enumerate() {
+        for (index, bucket) in small.buckets.buckets.iter().enumerate() {
             small.threshold[index] = bucket.threshold;
             for (which, share) in [bucket.own, bucket.alias].into_iter().enumerate() {
                 small.freq[which][index] = share.freq;
                 small.bias[which][index] = share.bias;
-                small.code[which][index] = codes[usize::from(share.symbol)].into();
+                small.code[which][index] = small.buckets.code(share.symbol).into();
             }
         }
-        Some(small)
-    }
-
-    /// What one slot says.
-    pub(crate) fn slot(&self, slot: u32) -> Slot {
-        let bucket = (slot >> BUCKET_SLOTS_LOG2) as usize % BUCKETS;
-        let place = slot & ((1 << BUCKET_SLOTS_LOG2) - 1);
-        let which = usize::from(place >= u32::from(self.threshold[bucket]));
-        Slot {
-            freq: u32::from(self.freq[which][bucket]),
-            rank: (place + u32::from(self.bias[which][bucket])) & 0xffff,
-            code: self.code[which][bucket].to_le_bytes()[0],
-        }
+        small
     }
 }
 

@@ -4,6 +4,7 @@
 //! too large by the frequency, finds a slot of its own with the one added: no correction is computed. The small tables of
 //! float exponents are byte shuffles as in the decoder, others are gathered.
 
+use super::avx2::load;
 use crate::entropy::rans::encode::{EncodeSymbol, SymbolTable};
 use crate::format::{ALIAS_SMALL_LOG2, RANS_LANES, RANS_SCALE_BITS, RANS_WORD_BITS};
 use std::arch::x86_64::{
@@ -11,12 +12,11 @@ use std::arch::x86_64::{
     _mm256_adds_epu8, _mm256_and_si256, _mm256_blend_epi16, _mm256_blend_epi32, _mm256_blendv_epi8,
     _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cmpgt_epi32,
     _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_extracti128_si256, _mm256_i32gather_epi32,
-    _mm256_loadu_si256, _mm256_loadu2_m128i, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_mul_ps,
-    _mm256_mullo_epi32, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32, _mm256_set1_epi8,
-    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32,
-    _mm256_srli_epi32, _mm256_storeu_si256, _mm256_storeu2_m128i, _mm256_sub_epi8,
-    _mm256_sub_epi32, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpacklo_epi8,
-    _mm256_unpacklo_epi16,
+    _mm256_loadu2_m128i, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_mul_ps, _mm256_mullo_epi32,
+    _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32, _mm256_set1_epi8, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32,
+    _mm256_storeu_si256, _mm256_storeu2_m128i, _mm256_sub_epi8, _mm256_sub_epi32,
+    _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
 };
 
 const LANES: usize = RANS_LANES as usize;
@@ -148,16 +148,6 @@ impl ShuffleTable {
             }
         }
         Some(table)
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 32]) -> __m256i {
-    // SAFETY: the array has the 32 bytes that are read; the load needs no alignment.
-    #[expect(unsafe_code, reason = "SIMD")]
-    unsafe {
-        _mm256_loadu_si256(bytes.as_ptr().cast())
     }
 }
 
@@ -449,7 +439,11 @@ fn emit(x: &Lanes, keep: &Lanes, words: &mut [u16; LANES]) -> usize {
     // Written out, so that the vectors stay in registers.
     let mut emitted = 0;
     let mut store = |eight: __m128i, set: usize| {
-        store_words(words, emitted, shuffle_words(eight, set));
+        // SAFETY: at most three sets of eight lanes were emitted before.
+        #[expect(unsafe_code, reason = "SIMD")]
+        unsafe {
+            store_words(words, emitted, shuffle_words(eight, set));
+        }
         emitted += set.count_ones() as usize;
     };
     store(_mm256_extracti128_si256::<1>(odd), top);
@@ -468,13 +462,17 @@ fn shuffle_words(eight: __m128i, set: usize) -> __m128i {
     _mm_shuffle_epi8(eight, order)
 }
 
-/// Writes eight words that end `from_end` words before the end, which is at most 24.
+/// Writes eight words that end `from_end` words before the end.
+///
+/// # Safety
+///
+/// `from_end` is at most 24.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_words(words: &mut [u16; LANES], from_end: usize, eight: __m128i) {
+#[expect(unsafe_code, reason = "SIMD")]
+unsafe fn store_words(words: &mut [u16; LANES], from_end: usize, eight: __m128i) {
     debug_assert!(from_end <= 24);
-    // SAFETY: `from_end` counts the words of at most three sets of eight lanes, so 8 words before it are in the array.
-    #[expect(unsafe_code, reason = "SIMD")]
+    // SAFETY: as promised: eight words before that are in the array.
     unsafe {
         _mm_storeu_si128(words.as_mut_ptr().add(24 - from_end).cast(), eight);
     }

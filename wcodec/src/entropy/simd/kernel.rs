@@ -6,7 +6,7 @@ use super::neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::entropy::rans::Table;
-use crate::entropy::rans::decode::{self, Decoder, Group, Slot, SlotTable};
+use crate::entropy::rans::decode::{self, Decoder, Group, Slot, SlotTable, SmallBuckets};
 
 /// A table prepared for one instruction set, which this machine has.
 #[derive(Debug)]
@@ -38,21 +38,22 @@ impl Kernel {
         codes: &[u8; 256],
         slots: impl FnOnce() -> SlotTable,
     ) -> Self {
+        let small = || SmallBuckets::new(table, codes);
         match isa {
             Isa::Scalar => Self::Slots(slots()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => match avx2::SmallTable::new(table, codes) {
-                Some(small) => Self::Avx2Small(Box::new(small)),
+            Isa::Avx2 => match small() {
+                Some(small) => Self::Avx2Small(Box::new(avx2::SmallTable::new(small))),
                 None => Self::Avx2Slots(slots()),
             },
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => match avx512::SmallTable::new(table, codes) {
-                Some(small) => Self::Avx512Small(Box::new(small)),
+            Isa::Avx512 => match small() {
+                Some(small) => Self::Avx512Small(Box::new(avx512::SmallTable::new(small))),
                 None => Self::Avx512Slots(slots()),
             },
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => match neon::SmallTable::new(table, codes) {
-                Some(small) => Self::NeonSmall(Box::new(small)),
+            Isa::Neon => match small() {
+                Some(small) => Self::NeonSmall(Box::new(neon::SmallTable::new(small))),
                 None => Self::Slots(slots()),
             },
         }
@@ -65,11 +66,11 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2Slots(table) | Self::Avx512Slots(table) => table.slot(slot),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2Small(table) => table.slot(slot),
+            Self::Avx2Small(table) => table.buckets.slot(slot),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Small(table) => table.slot(slot),
+            Self::Avx512Small(table) => table.buckets.slot(slot),
             #[cfg(target_arch = "aarch64")]
-            Self::NeonSmall(table) => table.slot(slot),
+            Self::NeonSmall(table) => table.buckets.slot(slot),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! differential test holds it to that.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +19,28 @@ use std::sync::OnceLock;
 
 /// The most chunks that a thread decodes in turn.
 pub(crate) const MAX_IN_FLIGHT: usize = 4;
+
+/// For each set of 32-bit lanes that take a word, the bytes of the next words that go into each lane. Where a lane takes
+/// nothing, an index that byte shuffles answer with 0: bit 7 for x86, out of range for NEON.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const fn words_of_lanes<const BYTES: usize, const SETS: usize>() -> [[u8; BYTES]; SETS] {
+    const { assert!(SETS == 1 << (BYTES / 4), "every set of lanes") };
+    let mut orders = [[0x80; BYTES]; SETS];
+    let mut set = 0;
+    while set < SETS {
+        let (mut lane, mut taken) = (0, 0);
+        while lane < BYTES / 4 {
+            if set >> lane & 1 == 1 {
+                orders[set][4 * lane] = 2 * taken;
+                orders[set][4 * lane + 1] = 2 * taken + 1;
+                taken += 1;
+            }
+            lane += 1;
+        }
+        set += 1;
+    }
+    orders
+}
 
 /// Something to compile for each instruction set: plain code that the compiler vectorises.
 pub(crate) trait Work {

@@ -5,9 +5,7 @@
 
 use super::Work;
 use super::kernel::Kernel;
-use crate::entropy::rans::Table;
-use crate::entropy::rans::alias;
-use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, Slot};
+use crate::entropy::rans::decode::{Decoder, GROUP_BYTES, Group, SmallBuckets};
 use crate::format::{ALIAS_SMALL_LOG2, RANS_SCALE_BITS, RANS_STATE_MIN};
 use std::arch::aarch64::{
     uint8x8_t, uint8x16_t, uint8x16x2_t, uint8x16x4_t, uint16x8_t, uint32x4_t, vaddq_u32,
@@ -35,68 +33,34 @@ pub(crate) struct SmallTable {
     freq: [Shares; 2],
     bias: [Shares; 2],
     code: Shares,
+    pub(super) buckets: SmallBuckets,
 }
 
 impl SmallTable {
-    /// `None` if the table is not small.
-    pub(crate) fn new(table: &Table, codes: &[u8; 256]) -> Option<Self> {
-        if table.buckets_log2 != ALIAS_SMALL_LOG2 {
-            return None;
-        }
+    pub(super) fn new(buckets: SmallBuckets) -> Self {
         let mut small = Self {
             threshold: [0; BUCKETS],
             freq: [[0; 2 * BUCKETS]; 2],
             bias: [[0; 2 * BUCKETS]; 2],
             code: [0; 2 * BUCKETS],
+            buckets,
         };
-        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
-        for (index, bucket) in buckets.iter().enumerate() {
+        for (index, bucket) in small.buckets.buckets.iter().enumerate() {
             small.threshold[index] = bucket.threshold.to_le_bytes()[0];
             for (index, share) in [(index, bucket.own), (index + BUCKETS, bucket.alias)] {
-                small.code[index] = codes[usize::from(share.symbol)];
+                small.code[index] = small.buckets.code(share.symbol);
                 for byte in 0..2 {
                     small.freq[byte][index] = share.freq.to_le_bytes()[byte];
                     small.bias[byte][index] = share.bias.to_le_bytes()[byte];
                 }
             }
         }
-        Some(small)
-    }
-
-    /// What one slot says.
-    pub(crate) fn slot(&self, slot: u32) -> Slot {
-        let bucket = (slot >> BUCKET_SLOTS_LOG2) as usize % BUCKETS;
-        let place = slot & ((1 << BUCKET_SLOTS_LOG2) - 1);
-        let is_alias = place >= u32::from(self.threshold[bucket]);
-        let index = bucket + if is_alias { BUCKETS } else { 0 };
-        let word = |shares: &[Shares; 2]| u16::from_le_bytes([shares[0][index], shares[1][index]]);
-        Slot {
-            freq: u32::from(word(&self.freq)),
-            rank: (place + u32::from(word(&self.bias))) & 0xffff,
-            code: self.code[index],
-        }
+        small
     }
 }
 
-/// For each set of four lanes that take a word, the bytes of the next words that go into each lane; none (an index out of
-/// range) where a lane takes nothing.
-static WORDS_OF_LANES: [[u8; 16]; 16] = {
-    let mut orders = [[0xff; 16]; 16];
-    let mut set = 0;
-    while set < 16 {
-        let (mut lane, mut taken) = (0, 0);
-        while lane < 4 {
-            if set >> lane & 1 == 1 {
-                orders[set][4 * lane] = 2 * taken;
-                orders[set][4 * lane + 1] = 2 * taken + 1;
-                taken += 1;
-            }
-            lane += 1;
-        }
-        set += 1;
-    }
-    orders
-};
+/// Of four lanes.
+static WORDS_OF_LANES: [[u8; 16]; 16] = super::words_of_lanes();
 
 /// The bit of each lane in a set of four.
 static LANE_BITS: [u32; 4] = [1, 2, 4, 8];
