@@ -125,11 +125,11 @@ fn all_patterns_of_16_bits() {
     }
 }
 
-/// A part holds at most 32 MiB: here are a whole one, a few chunks and an odd end.
+/// The encoder's parts hold at most 8 MiB: here are whole ones, a few chunks and an odd end.
 #[test]
 fn tensors_of_several_parts() {
     const ROW: u64 = 4_099;
-    let rows = (40 << 20) / ROW;
+    let rows = (20 << 20) / ROW;
     let bytes: Vec<u8> = (0..ROW * rows)
         .map(|i| ((i * i) >> 9).to_le_bytes()[0] & 0x1f)
         .collect();
@@ -137,7 +137,7 @@ fn tensors_of_several_parts() {
     let encoded = round_trip("several parts", &tensors, Effort::Fast);
     let reader = Reader::open(&encoded.file).unwrap();
     let id = reader.find("w").unwrap();
-    assert!(reader.info(id).parts().len() >= 2);
+    assert_eq!(reader.info(id).parts().len(), 3);
     // Rows on both sides of the boundary.
     let first_chunk = reader.info(id).parts().nth(1).unwrap().first_chunk;
     let boundary = u64::from(first_chunk) * u64::from(reader.info(id).chunk_samples()) / ROW;
@@ -147,6 +147,41 @@ fn tensors_of_several_parts() {
         .decode_rows(id, boundary - 3..boundary + 4, &mut found)
         .unwrap();
     assert!(found == tensors[0].bytes[start..][..found.len()]);
+}
+
+/// Small tensors are encoded in batches, parts of a large one alone: here they follow one another, with twins and tensors
+/// without elements among them.
+#[test]
+fn small_tensors_around_large_ones() {
+    let large: Vec<u8> = (0..9_000_000u32)
+        .map(|i| (i.wrapping_mul(i) >> 9).to_le_bytes()[0] & 0x1f)
+        .collect();
+    let small = |number: u8| {
+        Tensor::new(
+            &number.to_string(),
+            Dtype::U8,
+            &[300],
+            vec![number; 299].into_iter().chain([7]).collect(),
+        )
+    };
+    let mut tensors: Vec<Tensor> = (0..40).map(small).collect();
+    for (at, name) in [(1, "first"), (20, "twin")] {
+        tensors.insert(
+            at,
+            Tensor::new(name, Dtype::U8, &[9_000, 1_000], large.clone()),
+        );
+    }
+    tensors.insert(0, Tensor::new("none", Dtype::F32, &[0, 3], Vec::new()));
+    tensors.push(Tensor::new("twin of 3", Dtype::U8, &[300], small(3).bytes));
+    tensors.push(Tensor::new("none at last", Dtype::F32, &[0], Vec::new()));
+    let reader = Reader::open(round_trip("batches", &tensors, Effort::Fast).file).unwrap();
+    let is_twin = |name: &str| {
+        reader
+            .info(reader.find(name).unwrap())
+            .duplicate_of
+            .is_some()
+    };
+    assert!(is_twin("twin") != is_twin("first") && is_twin("twin of 3") != is_twin("3"));
 }
 
 #[test]

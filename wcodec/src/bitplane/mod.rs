@@ -19,6 +19,9 @@ pub(crate) struct Plane {
     pub(crate) shift: u32,
 }
 
+/// Most planes of a sample: of 1, 2, 4 and 8 bits, and three of 16.
+pub(crate) const MAX_PLANES: usize = 7;
+
 /// The planes of `stored_bits` bits (at most 63), most significant first.
 pub(crate) fn planes(stored_bits: u8) -> impl Iterator<Item = Plane> + Clone {
     let stored_bits = u32::from(stored_bits);

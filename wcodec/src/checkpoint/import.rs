@@ -57,7 +57,8 @@ pub struct ImportSummary {
 /// Encodes the checkpoint at `source` (a file, a folder or a shard index) into the file `target`.
 ///
 /// The bytes written depend on the checkpoint, the effort and the version of this crate alone, not on the number
-/// of threads. Memory is bounded by a few parts of 32 MiB, whatever the size of the model.
+/// of threads. Memory is bounded by a few parts of 8 MiB (of 32 MiB at [`Effort::Max`]),
+/// whatever the size of the model.
 ///
 /// # Errors
 ///

@@ -10,8 +10,10 @@ const LARGE_TENSOR_CHUNK: u64 = 1 << 15;
 const LARGE_TENSOR_SAMPLES: u64 = 1 << 16;
 /// Chunks begin at multiples of this many samples where rows allow, for aligned vector stores.
 const ALIGN_SAMPLES: u64 = 32;
-/// Raw bytes of a part the encoder aims at: what it holds in memory at a time.
-const PART_RAW_BYTES: u64 = 32 << 20;
+/// Raw bytes of a part the encoder aims at: what it holds in memory at a time, and what shares tables. [`Effort::Max`] has
+/// more and larger tables to share.
+const PART_RAW_BYTES: u64 = 8 << 20;
+const MAX_EFFORT_PART_RAW_BYTES: u64 = 32 << 20;
 
 /// Samples of each chunk of a tensor of `num_samples`, whose last dimension takes `row_samples` (0 if that is not
 /// a whole number): whole rows where a row fits a chunk.
@@ -38,9 +40,13 @@ pub(crate) fn chunk_samples(num_samples: u64, row_samples: u64, effort: Effort) 
 }
 
 /// Chunks of each part but the last.
-pub(crate) fn chunks_per_part(chunk_samples: u32, sample_bytes: usize) -> u32 {
+pub(crate) fn chunks_per_part(chunk_samples: u32, sample_bytes: usize, effort: Effort) -> u32 {
+    let part_bytes = match effort {
+        Effort::Max => MAX_EFFORT_PART_RAW_BYTES,
+        Effort::Fast | Effort::Default => PART_RAW_BYTES,
+    };
     let chunk_bytes = u64::from(chunk_samples) * sample_bytes as u64;
-    u32::try_from((PART_RAW_BYTES / chunk_bytes.max(1)).max(1)).unwrap_or(1)
+    u32::try_from((part_bytes / chunk_bytes.max(1)).max(1)).unwrap_or(1)
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -78,8 +84,8 @@ mod tests {
 
     #[test]
     fn parts_hold_whole_chunks() {
-        assert_eq!(chunks_per_part(1 << 15, 2), 512);
-        assert_eq!(chunks_per_part(1 << 16, 8), 64);
-        assert_eq!(chunks_per_part(1, 1), 32 << 20);
+        assert_eq!(chunks_per_part(1 << 15, 2, Effort::Max), 512);
+        assert_eq!(chunks_per_part(1 << 16, 8, Effort::Default), 16);
+        assert_eq!(chunks_per_part(1, 1, Effort::Fast), 8 << 20);
     }
 }

@@ -18,36 +18,82 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// The bytes of a part, in buffers that may be used again for the next one.
+/// Room for encoded parts, which may be used again for others.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
     coded: Vec<u8>,
-    /// Where the chunks' bytes are in `coded`.
-    places: Vec<Range<usize>>,
     planes: Vec<u8>,
+}
+
+/// Room for one part in a [`Payload`].
+#[derive(Debug)]
+pub(crate) struct Space<'a> {
+    coded: &'a mut [u8],
+    planes: &'a mut [u8],
+    /// Where both begin.
+    coded_at: usize,
+    planes_at: usize,
+}
+
+/// A part's index entry, but for its place in the file, and where its bytes are.
+#[derive(Debug)]
+pub(crate) struct EncodedPart {
+    pub(crate) entry: PartEntry,
+    /// The chunks' bytes in [`Payload::coded`].
+    coded: Vec<Range<usize>>,
+    /// In [`Payload::planes`].
+    planes: Range<usize>,
     /// The chunk table, or the sample of a constant part.
     table: Vec<u8>,
-    planes_bytes: usize,
 }
 
 impl Payload {
-    /// What to write, one after the other.
-    pub(crate) fn pieces(&self) -> Vec<&[u8]> {
-        let coded = self.places.iter().map(|place| &self.coded[place.clone()]);
-        coded
-            .chain([&self.planes[..self.planes_bytes], &self.table])
-            .collect()
+    /// Makes room for parts of such raw lengths.
+    pub(crate) fn spaces(
+        &mut self,
+        parts: impl Iterator<Item = (PartSpec, usize)> + Clone,
+    ) -> Vec<Space<'_>> {
+        let sizes = parts.map(|(spec, raw_bytes)| {
+            let chunks = raw_bytes.div_ceil(spec.chunk_bytes());
+            let planes_padding = chunks * bitplane::MAX_PLANES * CHUNK_ALIGN;
+            (
+                chunks * spec.place_bytes(raw_bytes),
+                raw_bytes + planes_padding,
+            )
+        });
+        let (coded_bytes, planes_bytes) = sizes
+            .clone()
+            .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        grow(&mut self.coded, coded_bytes);
+        grow(&mut self.planes, planes_bytes);
+        let (mut coded, mut planes) = (self.coded.as_mut_slice(), self.planes.as_mut_slice());
+        let (mut coded_at, mut planes_at) = (0, 0);
+        let space = |(coded_bytes, planes_bytes)| {
+            let space = Space {
+                coded: coded.split_off_mut(..coded_bytes).unwrap_or_default(),
+                planes: planes.split_off_mut(..planes_bytes).unwrap_or_default(),
+                coded_at,
+                planes_at,
+            };
+            coded_at += coded_bytes;
+            planes_at += planes_bytes;
+            space
+        };
+        sizes.map(space).collect()
     }
 
-    fn len(&self) -> usize {
-        let coded: usize = self.places.iter().map(Range::len).sum();
-        coded + self.planes_bytes + self.table.len()
+    /// What to write of a part, one after the other.
+    pub(crate) fn pieces<'a>(&'a self, part: &'a EncodedPart) -> Vec<&'a [u8]> {
+        let coded = part.coded.iter().map(|place| &self.coded[place.clone()]);
+        let planes = &self.planes[part.planes.clone()];
+        coded.chain([planes, &part.table]).collect()
     }
+}
 
-    fn clear(&mut self) {
-        self.planes_bytes = 0;
-        self.places.clear();
-        self.table.clear();
+/// Makes `buffer` at least `len` long, and a little longer for the next one, without touching memory that is not used yet.
+fn grow(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.len() < len {
+        *buffer = vec![0; len + len / 8];
     }
 }
 
@@ -95,82 +141,108 @@ pub(crate) struct PartSpec {
     pub(crate) effort: Effort,
 }
 
-/// Encodes the samples in `raw`, on the current rayon pool. Returns the part's index entry, but for its place in the file; the
-/// bytes are in `payload`, or `raw` itself where the method is [`Method::Stored`]. Both depend on `raw` and `spec` alone.
-/// `hasher` is given `raw`.
+impl PartSpec {
+    fn chunk_bytes(self) -> usize {
+        self.chunk_samples * usize::from(self.form.bytes)
+    }
+
+    /// Bytes between the places of two chunks in a [`Space`], for a part of `raw_bytes`.
+    fn place_bytes(self, raw_bytes: usize) -> usize {
+        self.chunk_bytes()
+            .min(raw_bytes)
+            .next_multiple_of(CHUNK_ALIGN)
+    }
+}
+
+/// Encodes the samples in `raw` into `space`, on the current rayon pool; where the method is [`Method::Stored`], `raw` itself is
+/// the part's payload. All depends on `raw` and `spec` alone. `hasher` is given `raw`.
 ///
 /// # Panics
 ///
-/// If `raw` is empty or not a whole number of samples.
+/// If `raw` is empty or not a whole number of samples, or if `space` was made for less.
 pub(crate) fn encode_part(
     raw: &[u8],
     spec: PartSpec,
-    payload: &mut Payload,
+    space: Space<'_>,
     hasher: Option<&mut blake3::Hasher>,
-) -> PartEntry {
+) -> EncodedPart {
     let mut hashing = Hashing {
         hasher,
         raw,
         hashed: 0,
         seen: 0,
     };
-    let entry =
-        with_sample!(spec.form.bytes, S => encode_samples::<S>(raw, spec, payload, &mut hashing));
+    let encoded =
+        with_sample!(spec.form.bytes, S => encode_samples::<S>(raw, spec, space, &mut hashing));
     hashing.finish();
-    entry
+    encoded
 }
 
 fn encode_samples<S: Sample>(
     raw: &[u8],
     spec: PartSpec,
-    payload: &mut Payload,
+    space: Space<'_>,
     hashing: &mut Hashing<'_>,
-) -> PartEntry {
+) -> EncodedPart {
     assert!(
         !raw.is_empty() && raw.len().is_multiple_of(S::BYTES),
         "whole samples"
     );
-    payload.clear();
-    let chunks: Vec<&[u8]> = raw.chunks(spec.chunk_samples * S::BYTES).collect();
-    let plain = |method, bytes: &[u8]| PartEntry {
-        method,
-        split: NO_SPLIT,
-        first_chunk: spec.first_chunk,
-        num_chunks: u32_of(chunks.len()),
-        offset: 0,
-        len: bytes.len() as u64,
-        table_bytes: 0,
-        crc: checksum(bytes),
+    let chunks: Vec<&[u8]> = raw.chunks(spec.chunk_bytes()).collect();
+    let plain = |method, bytes: &[u8]| EncodedPart {
+        entry: PartEntry {
+            method,
+            split: NO_SPLIT,
+            first_chunk: spec.first_chunk,
+            num_chunks: u32_of(chunks.len()),
+            offset: 0,
+            len: bytes.len() as u64,
+            table_bytes: 0,
+            crc: checksum(bytes),
+        },
+        coded: Vec::new(),
+        planes: 0..0,
+        table: Vec::new(),
     };
     let (first, rest) = raw.split_at(S::BYTES);
     if *rest == raw[..rest.len()] {
         // Every sample equals the one before it.
-        payload.table.extend_from_slice(first);
-        return plain(Method::Constant, first);
+        return EncodedPart {
+            table: first.to_vec(),
+            ..plain(Method::Constant, first)
+        };
     }
     let decision = search::decide::<S>(&chunks, spec.form, spec.effort, &mut |bytes| {
         hashing.advance(bytes);
     });
-    let entries = encode_chunks::<S>(&chunks, &decision, payload);
-    write_table(&entries, &decision, &mut payload.table);
-    if payload.len() >= raw.len() {
+    let (entries, coded, planes) = encode_chunks::<S>(&chunks, &decision, space);
+    let mut table = Vec::new();
+    write_table(&entries, &decision, &mut table);
+    let len = coded.iter().map(Range::len).sum::<usize>() + planes.len() + table.len();
+    if len >= raw.len() {
         return plain(Method::Stored, raw);
     }
-    PartEntry {
+    let entry = PartEntry {
         split: decision.split,
-        table_bytes: u32_of(payload.table.len()),
-        crc: checksum(&payload.table),
-        len: payload.len() as u64,
-        ..plain(Method::Chunked, &[])
+        table_bytes: u32_of(table.len()),
+        crc: checksum(&table),
+        len: len as u64,
+        ..plain(Method::Chunked, &[]).entry
+    };
+    EncodedPart {
+        entry,
+        coded,
+        planes,
+        table,
     }
 }
 
-/// The chunks' entries; their bytes go to `payload` (FORMAT.md 4.1).
+/// The chunks' entries, and where in the payload their coded bytes and all their planes are (FORMAT.md 4.1).
 fn encode_chunks<S: Sample>(
     chunks: &[&[u8]],
     decision: &Decision,
-    payload: &mut Payload,
-) -> Vec<ChunkEntry> {
+    space: Space<'_>,
+) -> (Vec<ChunkEntry>, Vec<Range<usize>>, Range<usize>) {
     let symbol_bits = decision.split.symbol_bits;
     let tables: Vec<EncodeTable> = decision
         .tables
@@ -184,20 +256,8 @@ fn encode_chunks<S: Sample>(
         .next_multiple_of(CHUNK_ALIGN);
     let planes = bitplane::planes(decision.split.stored_bits);
     let plane_bytes = |plane: Plane, raw: &[u8]| plane.padded_bytes(raw.len() / S::BYTES);
-    let planes_bytes = planes
-        .clone()
-        .map(|plane| {
-            chunks
-                .iter()
-                .map(|raw| plane_bytes(plane, raw))
-                .sum::<usize>()
-        })
-        .sum();
-    grow(&mut payload.coded, place_bytes * chunks.len());
-    grow(&mut payload.planes, planes_bytes);
-
     let mut targets: Vec<Vec<&mut [u8]>> = chunks.iter().map(|_| Vec::new()).collect();
-    let mut rest = payload.planes.as_mut_slice();
+    let mut rest = &mut *space.planes;
     for plane in planes.clone() {
         for (target, raw) in targets.iter_mut().zip(chunks) {
             let (here, after) = rest.split_at_mut(plane_bytes(plane, raw));
@@ -208,7 +268,7 @@ fn encode_chunks<S: Sample>(
     let entries: Vec<ChunkEntry> = chunks
         .par_iter()
         .zip(&decision.assignment)
-        .zip(payload.coded.par_chunks_mut(place_bytes))
+        .zip(space.coded.par_chunks_mut(place_bytes))
         .zip(targets)
         .map(|(((raw, &table), coded), planes)| {
             let target = Target { coded, planes };
@@ -218,36 +278,22 @@ fn encode_chunks<S: Sample>(
         })
         .collect();
 
-    payload.places.extend(
-        (0..)
-            .step_by(place_bytes)
-            .zip(&entries)
-            .map(|(place, entry)| {
-                place..place + (entry.coded_bytes as usize).next_multiple_of(CHUNK_ALIGN)
-            }),
-    );
-    payload.planes_bytes = planes_bytes;
-    if entries.iter().any(|entry| entry.mode != Mode::Rans) {
-        let mut place = 0;
-        let places =
-            planes.flat_map(|plane| entries.iter().zip(chunks).map(move |chunk| (plane, chunk)));
-        payload.planes_bytes = compact(
-            &mut payload.planes,
-            places.filter_map(|(plane, (entry, raw))| {
-                let len = plane_bytes(plane, raw);
-                place += len;
-                (entry.mode == Mode::Rans).then_some((place - len, len))
-            }),
-        );
-    }
-    entries
-}
-
-/// Makes `buffer` at least `len` long, without touching memory that is not used yet.
-fn grow(buffer: &mut Vec<u8>, len: usize) {
-    if buffer.len() < len {
-        *buffer = vec![0; len];
-    }
+    let starts = (space.coded_at..).step_by(place_bytes);
+    let coded = starts.zip(&entries).map(|(place, entry)| {
+        place..place + (entry.coded_bytes as usize).next_multiple_of(CHUNK_ALIGN)
+    });
+    let coded = coded.collect();
+    let mut end = 0;
+    let places =
+        planes.flat_map(|plane| entries.iter().zip(chunks).map(move |chunk| (plane, chunk)));
+    let used = places.filter_map(|(plane, (entry, raw))| {
+        let len = plane_bytes(plane, raw);
+        end += len;
+        (entry.mode == Mode::Rans).then_some((end - len, len))
+    });
+    let planes_bytes = compact(space.planes, used);
+    let planes = space.planes_at..space.planes_at + planes_bytes;
+    (entries, coded, planes)
 }
 
 /// Moves the runs at `places` (start and length, rising) to the start of `buffer`; returns their length together.

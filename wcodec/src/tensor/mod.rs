@@ -8,5 +8,5 @@ mod encode;
 mod plan;
 
 pub(crate) use decode::decode_group;
-pub(crate) use encode::{PartSpec, Payload, encode_part};
+pub(crate) use encode::{EncodedPart, PartSpec, Payload, encode_part};
 pub(crate) use plan::{Method, PartEntry, PartPlan};
