@@ -1,8 +1,11 @@
 //! `evals`: what wcodec saves, on real and on synthetic checkpoints.
 
+mod effort;
 mod quantise;
 mod size;
 mod synthetic;
+mod tensor;
+mod tools;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,6 +22,8 @@ struct Args {
 enum Command {
     /// Sizes of checkpoints and of quantised versions of them.
     Size(size::SizeArgs),
+    /// Each coding tool alone beside the encoder's choice, zstd and xz, on real and structured tensors.
+    Tools(tools::ToolsArgs),
     /// Write a synthetic Llama-shaped checkpoint of any size.
     Synthetic(synthetic::SyntheticArgs),
 }
@@ -26,6 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Size(args) => size::run(&args),
+        Command::Tools(args) => tools::run(&args),
         Command::Synthetic(args) => synthetic::run(&args),
     };
     match result {

@@ -1,10 +1,10 @@
 //! Bits per weight of checkpoints and of quantised versions of them.
 
+use crate::effort::EffortArg;
 use crate::quantise::Scheme;
-use anyhow::{Context, bail};
+use crate::tensor;
+use anyhow::Context;
 use comfy_table::{CellAlignment, Table, TableStyle, presets};
-use safetensors::tensor::{TensorView, serialize_to_file};
-use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 use wcodec::{Effort, Reader, checkpoint};
 
@@ -28,12 +28,13 @@ pub(crate) struct SizeArgs {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum EffortArg {
-    Fast,
-    Default,
-    Max,
-}
+/// The quantised versions of each model.
+const SCHEMES: [Scheme; 4] = [
+    Scheme::Int8Tensor,
+    Scheme::Int8Row,
+    Scheme::Int4Group128,
+    Scheme::Fp8Row,
+];
 
 /// One line of the table. Bits are per weight, of whole files with headers, index and checksums.
 struct Row {
@@ -75,54 +76,22 @@ fn measure(
     })
 }
 
-/// A version of the F32 checkpoint `source` with all its matrices quantised, written to `target`; the number of weights.
+/// Writes the F32 checkpoint `source` with all its matrices quantised to `target`; the number of weights.
 fn quantise(source: &Path, scheme: Scheme, target: &Path) -> anyhow::Result<u64> {
-    let bytes = std::fs::read(source).with_context(|| format!("reading {}", source.display()))?;
-    let tensors = SafeTensors::deserialize(&bytes)?;
-    let mut out: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut out = Vec::new();
     let mut num_weights = 0;
-    for (name, view) in tensors.iter() {
-        if view.dtype() != Dtype::F32 {
-            bail!("tensor `{name}` of {} is not F32", source.display());
-        }
-        num_weights += view.data().len() as u64 / 4;
-        let [_, columns] = *view.shape() else {
-            out.push((
-                name.to_owned(),
-                Dtype::F32,
-                view.shape().to_vec(),
-                view.data().to_vec(),
-            ));
-            continue;
-        };
-        let weights: Vec<f32> = view
-            .data()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect();
-        let quantised = scheme.apply(&weights, columns);
-        for (suffix, (dtype, bytes)) in [("", quantised.codes), ("_scale", quantised.scales)] {
-            let elements = bytes.len() * 8 / dtype.bitsize();
-            let width = if suffix.is_empty() {
-                elements / (weights.len() / columns)
-            } else {
-                1
-            };
-            out.push((
-                format!("{name}{suffix}"),
-                dtype,
-                vec![elements / width, width],
-                bytes,
-            ));
+    for tensor in tensor::read(source)? {
+        let weights = tensor
+            .weights()
+            .with_context(|| source.display().to_string())?;
+        num_weights += weights.len() as u64;
+        if tensor.is_matrix() {
+            out.extend(scheme.apply(&tensor.name, &weights, tensor.columns()));
+        } else {
+            out.push(tensor);
         }
     }
-    let views = out.iter().map(|(name, dtype, shape, bytes)| {
-        Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
-    });
-    let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    serialize_to_file(views, None, target)?;
+    std::fs::write(target, tensor::safetensors_file(&out)?)?;
     Ok(num_weights)
 }
 
@@ -135,7 +104,7 @@ fn measure_model(model: &str, folder: &Path, effort: Effort) -> anyhow::Result<V
         }
     }
     let source = folder.join("f32").join("model.safetensors");
-    for scheme in Scheme::ALL {
+    for scheme in SCHEMES {
         let scratch = tempfile::tempdir()?;
         let target = scratch.path().join("model.safetensors");
         let weights = quantise(&source, scheme, &target)?;
@@ -182,11 +151,7 @@ fn table(rows: &[Row], preset: TableStyle) -> Table {
 }
 
 pub(crate) fn run(args: &SizeArgs) -> anyhow::Result<()> {
-    let effort = match args.effort {
-        EffortArg::Fast => Effort::Fast,
-        EffortArg::Default => Effort::Default,
-        EffortArg::Max => Effort::Max,
-    };
+    let effort = args.effort.into();
     let mut rows = Vec::new();
     for model in &args.models {
         let folder = args.folder.join(model);

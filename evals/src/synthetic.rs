@@ -68,7 +68,7 @@ impl View for Drawn {
 }
 
 /// SplitMix64 (Steele, Lea, Flood, 2014).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn bits(&mut self) -> u64 {
@@ -80,7 +80,7 @@ impl Random {
     }
 
     /// A standard normal value: the sum of twelve uniform ones, less six (good to about three deviations).
-    fn normal(&mut self) -> f32 {
+    pub(crate) fn normal(&mut self) -> f32 {
         let sixteenths = |bits: u64| (0..4).map(|i| (bits >> (16 * i)) & 0xffff).sum::<u64>();
         let sum = sixteenths(self.bits()) + sixteenths(self.bits()) + sixteenths(self.bits());
         sum as f32 / 65536.0 - 6.0

@@ -3,7 +3,7 @@
 #define WCODEC_FORMAT_H
 
 // Version of the format, in the header (FORMAT.md 2.1).
-#define WCODEC_FORMAT_VERSION 1
+#define WCODEC_FORMAT_VERSION 2
 
 // Length of the header (FORMAT.md 2.1).
 #define WCODEC_HEADER_BYTES 128
@@ -62,8 +62,14 @@
 // Part method: one sample, repeated (FORMAT.md 3.3).
 #define WCODEC_METHOD_CONSTANT 2
 
-// Chunk mode: rANS symbols and stored planes (FORMAT.md 4.2).
-#define WCODEC_MODE_RANS 0
+// Part method: chunks coded with tools, and a chunk table (FORMAT.md 3.3).
+#define WCODEC_METHOD_TOOLS 3
+
+// Part method: chunks of codes of fixed length, and a chunk table (FORMAT.md 3.3).
+#define WCODEC_METHOD_PACKED 4
+
+// Chunk mode: coded symbols and stored planes (FORMAT.md 4.2).
+#define WCODEC_MODE_CODED 0
 
 // Chunk mode: the chunk's bytes as they are (FORMAT.md 4.2).
 #define WCODEC_MODE_STORED 1
@@ -79,5 +85,53 @@
 
 // Sample mapping: sign apart, magnitude bits in order (FORMAT.md 5.1).
 #define WCODEC_MAPPING_FLOAT 2
+
+// Order of samples: two's complement (FORMAT.md 5.5).
+#define WCODEC_ORDER_SIGNED 0
+
+// Order of samples: unsigned (FORMAT.md 5.5).
+#define WCODEC_ORDER_UNSIGNED 1
+
+// Order of samples: sign and magnitude (FORMAT.md 5.5).
+#define WCODEC_ORDER_FLOAT 2
+
+// Prediction: one for each tile (FORMAT.md 4.4).
+#define WCODEC_TILES_PREDICTOR 255
+
+// Rows and columns of a tile (FORMAT.md 5.6).
+#define WCODEC_TILE 16
+
+// Rows and columns of a transformed block (FORMAT.md 5.7).
+#define WCODEC_BLOCK 8
+
+// Classes: the sample itself (FORMAT.md 5.4).
+#define WCODEC_CLASSES_VALUES 0
+
+// Classes: tokens of the zigzag magnitude (FORMAT.md 5.4).
+#define WCODEC_CLASSES_TOKENS 1
+
+// Classes: the values of a palette (FORMAT.md 5.4).
+#define WCODEC_CLASSES_PALETTE 2
+
+// Classes: exponents, zero and short fractions apart (FORMAT.md 5.4).
+#define WCODEC_CLASSES_FLOAT 3
+
+// Contexts: none, the chunk names its table (FORMAT.md 6.4).
+#define WCODEC_CONTEXTS_NONE 0
+
+// Contexts: by the symbols above (FORMAT.md 6.4).
+#define WCODEC_CONTEXTS_ABOVE 1
+
+// Contexts: by the coefficient's band (FORMAT.md 6.4).
+#define WCODEC_CONTEXTS_BANDS 2
+
+// Contexts: by the column (FORMAT.md 6.4).
+#define WCODEC_CONTEXTS_COLUMNS 3
+
+// Contexts by the symbols above (FORMAT.md 6.4).
+#define WCODEC_NUM_CONTEXTS_ABOVE 32
+
+// Bands of coefficients (FORMAT.md 6.4).
+#define WCODEC_NUM_BANDS 16
 
 #endif

@@ -11,7 +11,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use support::content::{Content, content};
-use support::{Encoded, Tensor, decode, encode};
+use support::{Encoded, Tensor, decode, encode, weights};
 use wcodec::container::FileSource;
 use wcodec::{Dtype, Effort, Limits, ReadAt, Reader};
 
@@ -188,4 +188,46 @@ fn every_source_of_bytes_gives_the_same() {
         "{read_bytes} bytes read of {}",
         bytes.len()
     );
+}
+
+/// Leaving out the lower planes is cutting off the lower bits: no further from the exact values than it says.
+#[test]
+fn the_upper_planes_alone_are_near() {
+    for dtype in [Dtype::BF16, Dtype::F16, Dtype::F32] {
+        let bytes = weights(dtype, 300 * 200, 0.03, 7);
+        let tensors = [Tensor::new("w", dtype, &[300, 200], bytes)];
+        let encoded = encode(&tensors, Effort::Default);
+        let reader = Reader::open(&encoded.file).unwrap();
+        let id = reader.find("w").unwrap();
+        let mut exact = vec![0f32; 300 * 200];
+        reader.decode_floats(id, &mut exact).unwrap();
+        let most = reader.info(id).truncation(0).planes_left_out;
+        assert!(most > 0, "{dtype}");
+        let mut errors = Vec::new();
+        for planes in 0..=most + 1 {
+            let mut near = vec![0f32; exact.len()];
+            let truncation = reader
+                .decode_floats_truncated(id, planes, &mut near)
+                .unwrap();
+            assert_eq!(truncation, reader.info(id).truncation(planes));
+            let smallest_normal = if dtype == Dtype::F16 {
+                6.2e-5
+            } else {
+                f32::MIN_POSITIVE
+            };
+            let worst = exact.iter().zip(&near).map(|(exact, near)| {
+                f64::from((exact - near).abs() / exact.abs().max(smallest_normal))
+            });
+            let worst = worst.fold(0.0, f64::max);
+            assert!(
+                worst <= truncation.relative_error,
+                "{dtype}, {planes}: {worst}"
+            );
+            assert!(truncation.bytes_left_out < reader.info(id).coded_bytes());
+            errors.push(worst);
+        }
+        assert!(errors.is_sorted_by(|a, b| a >= b), "{dtype}: {errors:?}");
+        assert_eq!(errors[most], 0.0, "{dtype}");
+        assert!(errors[0] > 0.5, "{dtype}: {errors:?}");
+    }
 }

@@ -18,3 +18,5 @@ mod simd;
 mod support;
 #[path = "command/targets.rs"]
 mod targets;
+#[path = "command/tools.rs"]
+mod tools;

@@ -9,10 +9,11 @@
 mod support;
 
 use half::{bf16, f16};
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use support::content::{Content, content};
-use support::{Tensor, decode, encode, naive_decoder};
-use wcodec::{Dtype, Effort, Limits, Reader};
+use support::{Tensor, decode, encode, encode_with, naive_decoder, structured};
+use wcodec::{Dtype, Effort, Limits, Reader, Tool};
 
 fn open(bytes: Vec<u8>) -> Reader {
     Reader::new(bytes, &Limits::default()).expect("the file opens")
@@ -82,6 +83,74 @@ fn every_dtype_and_effort_decodes_alike() {
             }
             compare(&format!("{dtype} {effort:?}"), file);
         }
+    }
+}
+
+/// Encodes tensors and decodes them with both.
+fn round_trip(label: &str, tensors: &[Tensor], only: Option<Tool>, effort: Effort) {
+    let file = encode_with(tensors, only, effort);
+    let decoded = naive_decoder::decode(&file, u64::MAX)
+        .unwrap_or_else(|rule| panic!("{label}, {only:?}, {effort:?}: {rule}"));
+    assert_eq!(decoded.len(), tensors.len());
+    for (name, bytes) in decoded {
+        let tensor = tensors.iter().find(|tensor| tensor.name == name);
+        let expected = &tensor.expect("a tensor of that name").bytes;
+        assert!(bytes == *expected, "{label}, {only:?}, {effort:?}: {name}");
+    }
+    let reader = open(file);
+    for tensor in tensors {
+        assert!(decode(&reader, &tensor.name).expect("it decodes") == tensor.bytes);
+    }
+}
+
+/// Rows and columns that fill no tile or block, one of them in more than one chunk.
+fn shaped(dtype: Dtype) -> Vec<Tensor> {
+    let shapes: [&[u64]; 5] = [&[37, 44], &[4, 9, 20], &[132], &[8, 300], &[1100, 16]];
+    let tensors = Content::ALL.into_iter().enumerate().map(|(number, kind)| {
+        let shape = shapes[number % shapes.len()];
+        let bytes = content(kind, dtype, shape.iter().product(), number as u64 + 1);
+        Tensor::new(&format!("{kind:?} {shape:?}"), dtype, shape, bytes)
+    });
+    tensors.collect()
+}
+
+#[test]
+fn every_tool_decodes_alike() {
+    Dtype::ALL.par_iter().for_each(|&dtype| {
+        let tensors = shaped(dtype);
+        for tool in Tool::ALL {
+            round_trip(&dtype.to_string(), &tensors, Some(tool), Effort::Default);
+        }
+    });
+}
+
+#[test]
+fn structured_tensors_decode_alike() {
+    let tensors = structured::all();
+    tensors.par_iter().for_each(|tensor| {
+        let tensor = std::slice::from_ref(tensor);
+        for effort in [Effort::Fast, Effort::Default, Effort::Max] {
+            round_trip("structured", tensor, None, effort);
+        }
+        for tool in Tool::ALL {
+            round_trip("structured", tensor, Some(tool), Effort::Fast);
+        }
+    });
+}
+
+/// The check values of FORMAT.md 5.7.
+#[test]
+fn transforms_give_their_check_values() {
+    let points = [1, 2, 3, 4, 5, 6, 7, 8];
+    let noise = [127, -128, 127, -128, 0, 1, -1, 100];
+    for (coefficients, transform, bits, points) in [
+        ([12, -7, 0, 0, 1, 0, 0, 1], 1, 16, points),
+        ([14, -1, 2, 0, 0, 0, 0, 0], 2, 16, points),
+        ([126, -69, 95, 28, 64, -76, -99, -113], 1, 8, noise),
+        ([-48, 94, 112, 97, -3, 32, -125, -106], 2, 8, noise),
+    ] {
+        let found = naive_decoder::transform::inverse_points(coefficients, transform, bits);
+        assert_eq!(found, points, "transform {transform} of {bits} bits");
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use wcodec::format;
 
 const FORMAT_MD: &str = include_str!("../../FORMAT.md");
-const EXAMPLE: &[u8] = include_bytes!("golden/v1_example.wcodec");
+const EXAMPLE: &[u8] = include_bytes!("golden/v2_example.wcodec");
 
 /// The bytes of the document's hex block.
 fn example_in_document() -> Vec<u8> {
@@ -49,7 +49,7 @@ fn explained() -> Vec<(usize, usize, String)> {
 fn the_worked_example_is_the_golden_file() {
     assert!(
         example_in_document() == EXAMPLE,
-        "the hex block and v1_example.wcodec differ"
+        "the hex block and v2_example.wcodec differ"
     );
 }
 

@@ -11,8 +11,9 @@ mod support;
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use support::{Random, Tensor, decode, encode, weights};
-use wcodec::{Dtype, Effort, Limits, Reader, checkpoint};
+use support::forge::Forge;
+use support::{Random, Tensor, decode, encode_with, naive_decoder, structured, weights};
+use wcodec::{Dtype, Effort, Limits, Reader, Tool, checkpoint};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -121,15 +122,17 @@ fn chunks() -> Vec<Tensor> {
     ]
 }
 
-const GOLDEN: [&str; 3] = ["v1_example", "v1_modes", "v1_chunks"];
+const GOLDEN: [&str; 4] = ["v2_example", "v2_modes", "v2_chunks", "v2_tools"];
 
 fn encoded(name: &str) -> Vec<u8> {
-    let tensors = match name {
-        "v1_example" => example(),
-        "v1_modes" => modes(),
-        _ => chunks(),
+    let (tensors, only) = match name {
+        // What is plain stays so, however small it could be.
+        "v2_example" => (example(), Some(Tool::Split)),
+        "v2_modes" => (modes(), Some(Tool::Split)),
+        "v2_chunks" => (chunks(), Some(Tool::Split)),
+        _ => (structured::small(), None),
     };
-    std::fs::read(encode(&tensors, Effort::Default).file).unwrap()
+    encode_with(&tensors, only, Effort::Default)
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn the_encoder_writes_the_golden_bytes() {
 
 #[test]
 fn the_modes_file_has_every_method_in_it() {
-    let file = std::fs::read(golden("v1_modes.wcodec")).unwrap();
+    let file = std::fs::read(golden("v2_modes.wcodec")).unwrap();
     let reader = Reader::new(file, &Limits::default()).unwrap();
     let tools: Vec<String> = reader
         .tensors()
@@ -182,6 +185,7 @@ fn the_modes_file_has_every_method_in_it() {
         "rans 4 + 11 stored",
         "rans 7 + 24 stored",
         "rans 8",
+        "rans 8 + 1 stored",
         "stored",
         "constant",
         "duplicate",
@@ -189,6 +193,44 @@ fn the_modes_file_has_every_method_in_it() {
     ] {
         assert!(
             tools.iter().any(|tools| tools == expected),
+            "{expected}: {tools:?}"
+        );
+    }
+}
+
+#[test]
+fn the_tools_file_has_tools_of_every_kind_in_it() {
+    let file = std::fs::read(golden("v2_tools.wcodec")).unwrap();
+    let forge = Forge::open(&file);
+    let container = naive_decoder::parse(&file, u64::MAX).unwrap();
+    let mut tools = Vec::new();
+    for (forged, tensor) in forge.tensors.iter().zip(&container.tensors) {
+        let part = &forged.parts[0];
+        assert_eq!(part.fields.method, 3, "{}", tensor.name);
+        let symbol_bits = part.fields.symbol_bits;
+        let (tables, _) = naive_decoder::parse_tables(&part.tables, symbol_bits).unwrap();
+        let bits = tensor.sample_len * 8;
+        let record = naive_decoder::Record::parse(&part.record, bits, symbol_bits, &tables);
+        tools.extend(record.unwrap().tools());
+    }
+    for expected in [
+        "units of 4 bits",
+        "order Some(0)",
+        "order Some(1)",
+        "order Some(2)",
+        "predictor 255",
+        "transform 1",
+        "classes: values",
+        "classes: tokens",
+        "classes: palette",
+        "classes: floats",
+        "classes: floats, some short",
+        "contexts 1",
+        "contexts 2",
+        "contexts 3",
+    ] {
+        assert!(
+            tools.iter().any(|tool| tool == expected),
             "{expected}: {tools:?}"
         );
     }

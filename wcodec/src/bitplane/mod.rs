@@ -7,6 +7,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub(crate) mod stream;
 
 use crate::entropy::simd::Isa;
 use crate::format::CHUNK_ALIGN;
@@ -46,6 +47,18 @@ impl Plane {
     pub(crate) fn bytes(self, num_samples: usize) -> usize {
         // At most 65,536 samples of 16 bits.
         (num_samples * self.width as usize).div_ceil(8)
+    }
+
+    /// This plane's bits of the sample `index`; 0 beyond the end of `packed`.
+    #[inline]
+    pub(crate) fn at(self, index: usize, packed: &[u8]) -> u16 {
+        let byte = |at: usize| u16::from(packed.get(at).copied().unwrap_or(0));
+        if self.width == 16 {
+            return byte(2 * index) | byte(2 * index + 1) << 8;
+        }
+        // At most 65,536 samples of 8 bits.
+        let bit = index * self.width as usize;
+        (byte(bit / 8) >> (bit % 8)) & ((1 << self.width) - 1)
     }
 
     /// Packs this plane of `stored`, one stored-bits value a sample, into the start of `out`. The rest of `out` stays.

@@ -3,11 +3,11 @@
 
 use super::attachments::{self, Attachment};
 use super::source::{Checkpoint, Source};
-use super::{OnProgress, pipeline};
+use super::{OnExplanation, OnProgress, pipeline};
 use crate::container::{Writer, target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Limits, check};
-use crate::search::Effort;
+use crate::search::{Effort, Tool};
 use std::fmt;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub struct ImportOptions<'a> {
     /// How hard the encoder tries.
     pub effort: Effort,
+    /// A tool to use wherever it can be used, and no other: to learn what it is worth.
+    pub only: Option<Tool>,
     /// Whether the target may stand already.
     pub replace: bool,
     /// Whether to leave out the [`DEFAULT_ATTACHMENTS`](super::DEFAULT_ATTACHMENTS) of a folder.
@@ -25,12 +27,15 @@ pub struct ImportOptions<'a> {
     pub attachments: Vec<PathBuf>,
     /// Told how far the encoder is.
     pub on_progress: Option<OnProgress<'a>>,
+    /// Told why parts are coded as they are.
+    pub on_explanation: Option<OnExplanation<'a>>,
 }
 
 impl fmt::Debug for ImportOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImportOptions")
             .field("effort", &self.effort)
+            .field("only", &self.only)
             .field("replace", &self.replace)
             .field("no_default_attachments", &self.no_default_attachments)
             .field("attachments", &self.attachments)

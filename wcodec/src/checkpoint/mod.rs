@@ -19,6 +19,7 @@ pub use source::{DEFAULT_ATTACHMENTS, Source};
 pub use verify::{VerifyOptions, VerifySummary, verify};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::search::Considered;
 use std::ops::ControlFlow;
 
 /// How far a conversion has come, in bytes of decoded tensors.
@@ -32,6 +33,27 @@ pub struct Progress<'a> {
     /// The tensor that was worked on last.
     pub tensor: &'a str,
 }
+
+/// Why the encoder coded a part of a tensor as it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation<'a> {
+    /// The tensor.
+    pub tensor: &'a str,
+    /// The part, from 0 on.
+    pub part: usize,
+    /// Length of what it decodes to.
+    pub raw_bytes: u64,
+    /// Length of its payload: of the way that was taken, or of the bytes as they are where that is no longer.
+    pub coded_bytes: u64,
+    /// How its payload holds it: `chunked`, `tools`, `packed`, `constant`, `stored`.
+    pub method: &'static str,
+    /// What was considered; nothing for a constant part.
+    pub considered: &'a [Considered],
+}
+
+/// Told of every part that is encoded, in order.
+pub type OnExplanation<'a> = &'a (dyn Fn(Explanation<'_>) + Sync);
 
 /// Called from time to time during a conversion; `Break` makes it end with `Interrupted` and leave nothing behind.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress<'_>) -> ControlFlow<()> + Sync);

@@ -8,11 +8,11 @@ use super::duplicates::{Digest, Job, find_duplicates};
 use super::import::ImportOptions;
 use super::order::first_use;
 use super::source::Checkpoint;
-use super::{Progress, report};
+use super::{Explanation, OnExplanation, Progress, report};
 use crate::container::{TensorSpec, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{EncodedPart, Payload, encode_part};
-use batch::{Batch, Place, Plan, RawPart};
+use batch::{Batch, How, Place, Plan, RawPart};
 use rayon::prelude::*;
 use std::io::{Seek, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -26,6 +26,22 @@ struct Encoded<'a> {
     parts: Vec<(EncodedPart, Option<Digest>)>,
 }
 
+impl Encoded<'_> {
+    /// Tells why its parts are coded as they are.
+    fn explain(&self, jobs: &[Job<'_>], on_explanation: OnExplanation<'_>) {
+        for (raw, (part, _)) in self.batch.parts.iter().zip(&self.parts) {
+            on_explanation(Explanation {
+                tensor: &jobs[raw.place.job].spec.name,
+                part: raw.place.part,
+                raw_bytes: self.batch.bytes(raw).len() as u64,
+                coded_bytes: part.entry.len,
+                method: part.entry.method.name(),
+                considered: &part.considered,
+            });
+        }
+    }
+}
+
 /// Encodes and writes all tensors in the order of their first use, on the current rayon pool and two threads more.
 pub(super) fn write_tensors<W: Write + Seek + Send>(
     checkpoint: &Checkpoint<'_>,
@@ -35,7 +51,11 @@ pub(super) fn write_tensors<W: Write + Seek + Send>(
     let mut specs: Vec<&TensorSpec> = checkpoint.tensors.iter().collect();
     specs.sort_by_key(|spec| first_use(&spec.name)); // stable: ties keep the order of the data
     let jobs = find_duplicates(checkpoint, specs)?;
-    let plan = Plan::new(&jobs, options.effort);
+    let how = How {
+        effort: options.effort,
+        only: options.only,
+    };
+    let plan = Plan::new(&jobs, how);
     std::thread::scope(|scope| {
         // One batch waits while another is encoded and a third is read; one is encoded while another is written.
         let (batches, encoder_batches) = sync_channel(1);
@@ -64,7 +84,12 @@ pub(super) fn write_tensors<W: Write + Seek + Send>(
             };
             report(options.on_progress, progress)
         };
-        let encoding = encoder.run(jobs, progress); // drops its ends: the others end at their next turn
+        let explain = |encoded: &Encoded<'_>| {
+            if let Some(on_explanation) = options.on_explanation {
+                encoded.explain(jobs, on_explanation);
+            }
+        };
+        let encoding = encoder.run(jobs, progress, explain); // drops its ends: the others end at their next turn
         let written = writing
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -82,13 +107,19 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     /// Encodes the batches as they come, and hands them on.
-    fn run(self, jobs: &[Job<'_>], report: impl Fn(&Place) -> Result<()>) -> Result<()> {
+    fn run(
+        self,
+        jobs: &[Job<'_>],
+        report: impl Fn(&Place) -> Result<()>,
+        explain: impl Fn(&Encoded<'_>),
+    ) -> Result<()> {
         let mut unfinished = None;
         for batch in &self.batches {
             let batch = batch?;
             let payload = self.spare.try_recv().unwrap_or_default();
             // Enters the pool once, not with every step.
             let encoded = rayon::scope(|_| encode(batch, payload, jobs, &mut unfinished));
+            explain(&encoded);
             let places = encoded.batch.parts.iter().map(|part| part.place);
             let places: Vec<Place> = places.collect();
             let handed_on = self.encoded.send(encoded);
@@ -110,7 +141,7 @@ fn encode<'a>(
 ) -> Encoded<'a> {
     let hashers = batch.parts.iter().map(|part| {
         let is_asked = jobs[part.place.job].digest.is_none();
-        let before = unfinished.take_if(|_| !part.place.is_first);
+        let before = unfinished.take_if(|_| part.place.part > 0);
         is_asked.then(|| before.unwrap_or_default())
     });
     let hashers: Vec<Option<blake3::Hasher>> = hashers.collect();

@@ -1,22 +1,26 @@
 //! Chunk to elements.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+use super::CodeBook;
 use super::merge::{BLOCK, Block, Merger, Stored};
-use super::{ChunkEntry, ESCAPE_BYTES, Mode};
-use crate::bitplane::Plane;
+use super::{ChunkEntry, Coder, ESCAPE_BYTES, Mode};
+use crate::bitplane::{MAX_PLANES, Plane, planes};
 use crate::entropy::rans::{DecodeTable, Decoder};
-use crate::entropy::simd::MAX_IN_FLIGHT;
+use crate::entropy::simd::{Isa, MAX_IN_FLIGHT};
 use crate::error::ErrorKind;
 use crate::format::{checksum, checksum_append};
-use crate::samples::{Sample, Split};
+use crate::samples::{Number, Sample, Split};
+use crate::tools::{self, Coded, Tools};
 use arrayvec::ArrayVec;
 
 /// A chunk's validated entry, and its bytes as they came from outside.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkView<'a> {
     pub(crate) entry: &'a ChunkEntry,
-    pub(crate) table: Option<&'a DecodeTable>,
+    /// The part's.
+    pub(crate) coder: &'a Coder,
     pub(crate) split: Split,
+    pub(crate) isa: Isa,
     /// The coded bytes with their padding.
     pub(crate) coded: &'a [u8],
     /// Each stored plane with its bytes and their padding, most significant first.
@@ -33,24 +37,33 @@ pub(crate) struct ChunkView<'a> {
 /// # Panics
 ///
 /// Never, for any input.
-pub(crate) fn decode<S: Sample, T>(
+pub(crate) fn decode<S: Number, T>(
     chunk: ChunkView<'_>,
     out: &mut [T],
     convert: &impl Fn(S) -> T,
 ) -> Result<(), ErrorKind> {
-    match chunk.entry.mode {
-        Mode::Rans => {
-            let (mut decoder, rest) = open(chunk)?;
+    match (chunk.entry.mode, chunk.coder) {
+        (Mode::Coded, Coder::Rans(tables)) => {
+            let (mut decoder, rest) = open(chunk, tables)?;
             decode_from(&mut decoder, rest, 0, &mut Merger::new(convert), out)
         }
-        Mode::Stored => {
+        (Mode::Coded, Coder::Packed(books)) => decode_packed(chunk, books, out, convert),
+        (Mode::Coded, Coder::Tools(tools, tables)) => {
+            let mut samples = vec![S::ZERO; out.len()];
+            tools::decode(open_tools(chunk, tools, tables)?, &mut samples)?;
+            out.iter_mut()
+                .zip(samples)
+                .for_each(|(to, sample)| *to = convert(sample));
+            Ok(())
+        }
+        (Mode::Stored, _) => {
             let coded = verified_coded(chunk)?;
             out.iter_mut()
                 .zip(coded.chunks_exact(S::BYTES))
                 .for_each(|(to, bytes)| *to = convert(S::from_bytes(bytes)));
             Ok(())
         }
-        Mode::Constant => {
+        (Mode::Constant, _) => {
             let coded = verified_coded(chunk)?;
             let sample = coded.get(..S::BYTES).map_or(S::ZERO, S::from_bytes);
             out.iter_mut().for_each(|to| *to = convert(sample));
@@ -95,12 +108,15 @@ pub(crate) fn decode_together<S: Sample, T>(
     outs: &mut [&mut [T]],
     convert: &impl Fn(S) -> T,
 ) -> bool {
-    let all_rans = chunks.iter().all(|chunk| chunk.entry.mode == Mode::Rans);
-    if chunks.len() < 2 || chunks.len() > MAX_IN_FLIGHT || !all_rans {
+    let all_coded = chunks.iter().all(|chunk| chunk.entry.mode == Mode::Coded);
+    let Some(Coder::Rans(tables)) = chunks.first().map(|chunk| chunk.coder) else {
+        return false;
+    };
+    if chunks.len() < 2 || chunks.len() > MAX_IN_FLIGHT || !all_coded {
         return false;
     }
     let opened: Result<(InFlight<_>, InFlight<_>), ErrorKind> =
-        chunks.iter().map(|&chunk| open(chunk)).collect();
+        chunks.iter().map(|&chunk| open(chunk, tables)).collect();
     opened.is_ok_and(|(mut decoders, rests)| {
         decode_opened(&mut decoders, &rests, outs, convert).is_ok()
     })
@@ -147,21 +163,13 @@ struct Rest<'a> {
 }
 
 /// Verifies the checksums of a chunk in mode rANS and takes it apart.
-fn open(chunk: ChunkView<'_>) -> Result<(Decoder<'_>, Rest<'_>), ErrorKind> {
-    let coded = verified_coded(chunk)?;
-    let stored_crc = chunk
-        .planes
-        .iter()
-        .fold(0, |crc, (_, bytes)| checksum_append(crc, bytes));
-    verify("stored planes", chunk.entry.stored_crc, stored_crc)?;
-    let malformed = |what| ErrorKind::Malformed { what, rule: "4.2" };
-    let table = chunk.table.ok_or(malformed("chunk's table"))?;
-    let escapes_at = coded
-        .len()
-        .checked_sub(usize::from(chunk.entry.num_escapes) * ESCAPE_BYTES);
-    let (words, escapes) = escapes_at
-        .and_then(|at| coded.split_at_checked(at))
-        .ok_or(malformed("num_escapes"))?;
+fn open<'a>(
+    chunk: ChunkView<'a>,
+    tables: &'a [DecodeTable],
+) -> Result<(Decoder<'a>, Rest<'a>), ErrorKind> {
+    let (words, escapes) = split_escapes(chunk, verified_coded(chunk)?)?;
+    verify_planes(chunk)?;
+    let table = chosen(chunk, tables)?;
     let stored = Stored {
         isa: table.isa(),
         split: chunk.split,
@@ -169,6 +177,93 @@ fn open(chunk: ChunkView<'_>) -> Result<(Decoder<'_>, Rest<'_>), ErrorKind> {
         planes: chunk.planes,
     };
     Ok((Decoder::new(table, words)?, Rest { stored, escapes }))
+}
+
+/// Verifies the checksum of the planes, where they are all there.
+fn verify_planes(chunk: ChunkView<'_>) -> Result<(), ErrorKind> {
+    if chunk.planes.len() != planes(chunk.split.stored_bits).count() {
+        return Ok(());
+    }
+    let stored_crc = chunk
+        .planes
+        .iter()
+        .fold(0, |crc, (_, bytes)| checksum_append(crc, bytes));
+    verify("stored planes", chunk.entry.stored_crc, stored_crc)
+}
+
+/// The chunk's own of the part's tables.
+fn chosen<'a, T>(chunk: ChunkView<'_>, tables: &'a [T]) -> Result<&'a T, ErrorKind> {
+    let table = tables.get(usize::from(chunk.entry.table));
+    table.ok_or(ErrorKind::Malformed {
+        what: "chunk's table",
+        rule: "4.2",
+    })
+}
+
+/// Decodes a chunk of packed codes.
+fn decode_packed<S: Sample, T>(
+    chunk: ChunkView<'_>,
+    books: &[CodeBook],
+    out: &mut [T],
+    convert: &impl Fn(S) -> T,
+) -> Result<(), ErrorKind> {
+    let (coded, escapes) = split_escapes(chunk, verified_coded(chunk)?)?;
+    verify_planes(chunk)?;
+    let book = chosen(chunk, books)?;
+    let planes: ArrayVec<(Plane, &[u8]), MAX_PLANES> = book.planes(out.len(), coded).collect();
+    let stored = Stored {
+        isa: chunk.isa,
+        split: chunk.split,
+        values: book.values(),
+        planes: chunk.planes,
+    };
+    let mut merger = Merger::new(convert);
+    let mut codes = [0; BLOCK];
+    for (out, first) in out.chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
+        let codes = codes.get_mut(..out.len()).unwrap_or_default();
+        stored.isa.prefetch(out);
+        CodeBook::unpack(stored.isa, &planes, first, codes);
+        merger.merge(stored, Block { first, codes, out });
+    }
+    patch_escapes(Rest { stored, escapes }, &merger, out)
+}
+
+/// The coded bytes before the escapes, and the escapes.
+fn split_escapes<'a>(
+    chunk: ChunkView<'_>,
+    coded: &'a [u8],
+) -> Result<(&'a [u8], &'a [u8]), ErrorKind> {
+    let escapes_bytes = usize::from(chunk.entry.num_escapes) * ESCAPE_BYTES;
+    let escapes_at = coded.len().checked_sub(escapes_bytes);
+    let split = escapes_at.and_then(|at| coded.split_at_checked(at));
+    split.ok_or(ErrorKind::Malformed {
+        what: "num_escapes",
+        rule: "4.2",
+    })
+}
+
+/// Verifies the checksum of a chunk in mode rANS that is coded with tools, and takes it apart.
+fn open_tools<'a>(
+    chunk: ChunkView<'a>,
+    tools: &'a Tools,
+    tables: &'a [DecodeTable],
+) -> Result<Coded<'a>, ErrorKind> {
+    let coded = verified_coded(chunk)?;
+    let (rest, escapes) = split_escapes(chunk, coded)?;
+    let bits_at = rest.len().checked_sub(chunk.entry.stored_crc as usize);
+    let split = bits_at.and_then(|at| rest.split_at_checked(at));
+    let (words, bits) = split.ok_or(ErrorKind::Malformed {
+        what: "length of the bits",
+        rule: "4.4",
+    })?;
+    Ok(Coded {
+        tools,
+        tables,
+        table: chunk.entry.table,
+        words,
+        bits,
+        escapes,
+    })
 }
 
 /// Decodes what follows the first `first` samples (a multiple of the block), and ends the chunk, which is `out`.

@@ -1,11 +1,12 @@
 //! Samples to chunk.
 
-use super::{ChunkEntry, ESCAPE_BYTES, Mode};
+use super::{ChunkEntry, ESCAPE_BYTES, Mode, SymbolEncoder};
 use crate::bitplane;
 use crate::entropy::rans::{EncodeTable, Encoder, Symbol};
 use crate::entropy::simd::{Isa, Work};
 use crate::format::{CHUNK_ALIGN, checksum, checksum_append};
-use crate::samples::{Sample, Split};
+use crate::samples::{Number, Sample, Split};
+use crate::tools::{self, Forward, Tools};
 
 /// Samples split at a time: their stored bits stay in the first-level cache until they are packed.
 const BLOCK_SAMPLES: usize = 1024;
@@ -25,16 +26,18 @@ pub(crate) struct Scratch {
     encoder: Encoder,
     narrow: Vec<u8>,
     wide: Vec<u16>,
+    forward: Forward,
+    coded: Vec<u8>,
 }
 
-/// Encodes the samples in `raw` (little-endian) with the chosen table, or stores them where that is not larger.
+/// Encodes the samples in `raw` (little-endian) with one of the tables, or stores them where that is not larger.
 ///
-/// Where the entry's mode is not [`Mode::Rans`], the target's planes hold nothing of use.
+/// Where the entry's mode is not [`Mode::Coded`], the target's planes hold nothing of use.
 ///
 /// # Panics
 ///
-/// If `split` does not cover the samples' bits, or the target is too short.
-pub(crate) fn encode<S: Sample>(
+/// If `split` does not cover the samples' bits, or the target is too short; may panic if a sample is of no class.
+pub(crate) fn encode<S: Number>(
     raw: &[u8],
     split: Split,
     table: ChosenTable<'_>,
@@ -46,22 +49,61 @@ pub(crate) fn encode<S: Sample>(
         // Every sample equals the one before it.
         return plain(Mode::Constant, first, target.coded);
     }
+    if let SymbolEncoder::Tools(tools, tables) = table.0 {
+        let encoded = encode_with_tools::<S>(raw, tools, (tables, table.1), scratch, target.coded);
+        return encoded.unwrap_or_else(|| plain(Mode::Stored, raw, target.coded));
+    }
     let Scratch {
         encoder,
         narrow,
         wide,
+        ..
     } = scratch;
     let Target { coded, planes } = target;
     let entry = if split.symbol_bits <= 8 {
-        encode_rans::<S, _>((raw, split), table, (encoder, narrow), (coded, planes))
+        encode_split::<S, _>((raw, split), table, (encoder, narrow), (coded, planes))
     } else {
-        encode_rans::<S, _>((raw, split), table, (encoder, wide), (coded, planes))
+        encode_split::<S, _>((raw, split), table, (encoder, wide), (coded, planes))
     };
     entry.unwrap_or_else(|| plain(Mode::Stored, raw, coded))
 }
 
-/// The table of a chunk: all tables of its part, and which it is.
-pub(crate) type ChosenTable<'a> = (&'a [EncodeTable], u8);
+/// `None` if the coded bytes are no shorter than the samples, or there are more escapes than an entry can count.
+fn encode_with_tools<S: Number>(
+    raw: &[u8],
+    tools: &Tools,
+    (tables, table): (&[EncodeTable], u8),
+    scratch: &mut Scratch,
+    out: &mut [u8],
+) -> Option<ChunkEntry> {
+    let Scratch {
+        encoder,
+        forward,
+        coded,
+        ..
+    } = scratch;
+    forward.run::<S>(tools, raw);
+    let (bits_bytes, num_escapes) = tools::encode(tools, (tables, table), forward, encoder, coded)?;
+    let padded_bytes = coded.len().next_multiple_of(CHUNK_ALIGN);
+    if padded_bytes >= raw.len().next_multiple_of(CHUNK_ALIGN) {
+        return None;
+    }
+    let out = &mut out[..padded_bytes];
+    let (bytes, padding) = out.split_at_mut(coded.len());
+    bytes.copy_from_slice(coded);
+    padding.fill(0);
+    Some(ChunkEntry {
+        mode: Mode::Coded,
+        table,
+        num_escapes,
+        coded_bytes: u32_of(coded.len()),
+        coded_crc: checksum(out),
+        stored_crc: u32_of(bits_bytes),
+    })
+}
+
+/// The table of a chunk: all of its part, and which it is.
+pub(crate) type ChosenTable<'a> = (&'a SymbolEncoder<'a>, u8);
 
 /// A chunk without a table.
 fn plain(mode: Mode, bytes: &[u8], out: &mut [u8]) -> ChunkEntry {
@@ -80,9 +122,9 @@ fn plain(mode: Mode, bytes: &[u8], out: &mut [u8]) -> ChunkEntry {
 }
 
 /// `None` if coded bytes and planes are no shorter than the samples, or there are more escapes than an entry can count.
-fn encode_rans<S: Sample, Y: Symbol>(
+fn encode_split<S: Sample, Y: Symbol>(
     (raw, split): (&[u8], Split),
-    (tables, table): ChosenTable<'_>,
+    (symbol_encoder, table): ChosenTable<'_>,
     (encoder, symbols): (&mut Encoder, &mut Vec<Y>),
     (out, mut planes): (&mut [u8], Vec<&mut [u8]>),
 ) -> Option<ChunkEntry> {
@@ -98,20 +140,37 @@ fn encode_rans<S: Sample, Y: Symbol>(
         planes: &mut planes,
         sample: std::marker::PhantomData,
     });
-    let chosen = &tables[usize::from(table)];
-    let escapes = chosen.escapes(symbols);
-    let num_escapes = u16::try_from(escapes.len()).ok()?;
-    let coded = encoder.encode(chosen, symbols);
-    let coded_bytes = coded.len() + escapes.len() * ESCAPE_BYTES;
-    let padded_bytes = coded_bytes.next_multiple_of(CHUNK_ALIGN);
     let stored_bytes: usize = planes.iter().map(|plane| plane.len()).sum();
-    if padded_bytes + stored_bytes >= raw.len().next_multiple_of(CHUNK_ALIGN) {
-        return None;
-    }
-    let out = &mut out[..padded_bytes];
-    let (states_and_words, rest) = out.split_at_mut(coded.len());
-    coded.write(states_and_words);
-    let (words, padding) = rest.split_at_mut(escapes.len() * ESCAPE_BYTES);
+    let is_shorter = |coded_bytes: usize, escapes: &[(u16, u16)]| {
+        let coded_bytes = coded_bytes + escapes.len() * ESCAPE_BYTES;
+        coded_bytes.next_multiple_of(CHUNK_ALIGN) + stored_bytes
+            < raw.len().next_multiple_of(CHUNK_ALIGN)
+    };
+    let (symbols_bytes, escapes) = match symbol_encoder {
+        SymbolEncoder::Rans(tables) | SymbolEncoder::Tools(_, tables) => {
+            let chosen = &tables[usize::from(table)];
+            let escapes = chosen.escapes(symbols);
+            let coded = encoder.encode(chosen, symbols);
+            if !is_shorter(coded.len(), &escapes) {
+                return None;
+            }
+            coded.write(&mut out[..coded.len()]);
+            (coded.len(), escapes)
+        }
+        SymbolEncoder::Packed(books) => {
+            let book = &books[usize::from(table)];
+            let bytes = book.bytes(num_samples);
+            let escapes = book.encode(symbols, out.get_mut(..bytes)?);
+            if !is_shorter(bytes, &escapes) {
+                return None;
+            }
+            (bytes, escapes)
+        }
+    };
+    let num_escapes = u16::try_from(escapes.len()).ok()?;
+    let coded_bytes = symbols_bytes + escapes.len() * ESCAPE_BYTES;
+    let out = &mut out[..coded_bytes.next_multiple_of(CHUNK_ALIGN)];
+    let (words, padding) = out[symbols_bytes..].split_at_mut(escapes.len() * ESCAPE_BYTES);
     let (positions, literals): (Vec<u16>, Vec<u16>) = escapes.into_iter().unzip();
     let each = words.as_chunks_mut().0.iter_mut();
     for (bytes, word) in each.zip(positions.into_iter().chain(literals)) {
@@ -119,7 +178,7 @@ fn encode_rans<S: Sample, Y: Symbol>(
     }
     padding.fill(0);
     Some(ChunkEntry {
-        mode: Mode::Rans,
+        mode: Mode::Coded,
         table,
         num_escapes,
         coded_bytes: u32_of(coded_bytes),

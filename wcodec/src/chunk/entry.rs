@@ -5,18 +5,20 @@
 )]
 
 use super::ESCAPE_BYTES;
-use crate::entropy::rans::Table;
+use super::packed::{CodeBook, CodeTable};
 use crate::entropy::rans::decode::STATES_BYTES;
+use crate::entropy::rans::{EncodeTable, Table};
 use crate::error::ErrorKind;
 use crate::format::fields::ByteReader;
-use crate::format::{MODE_CONSTANT, MODE_RANS, MODE_STORED};
+use crate::format::{MODE_CODED, MODE_CONSTANT, MODE_STORED};
+use crate::tools::{Contexts, Tools};
 
 /// How a chunk is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Mode {
     /// rANS symbols and stored planes.
-    Rans = MODE_RANS,
+    Coded = MODE_CODED,
     /// The samples as they are.
     Stored = MODE_STORED,
     /// One sample, repeated.
@@ -33,7 +35,7 @@ pub(crate) struct ChunkEntry {
     pub(crate) coded_bytes: u32,
     /// Covers the coded bytes and their padding.
     pub(crate) coded_crc: u32,
-    /// Covers the chunk's stored planes, most significant first, each with its padding.
+    /// Covers the chunk's stored planes, most significant first, each with its padding. With tools: the length of the bits.
     pub(crate) stored_crc: u32,
 }
 
@@ -45,7 +47,7 @@ impl ChunkEntry {
     /// `Truncated`; `UnsupportedFeature` for an unknown mode.
     pub(crate) fn read(src: &mut ByteReader<'_>) -> Result<Self, ErrorKind> {
         let mode = match src.u8("chunk mode")? {
-            MODE_RANS => Mode::Rans,
+            MODE_CODED => Mode::Coded,
             MODE_STORED => Mode::Stored,
             MODE_CONSTANT => Mode::Constant,
             id => {
@@ -74,34 +76,47 @@ impl ChunkEntry {
         out.extend(self.stored_crc.to_le_bytes());
     }
 
-    /// Checks the rules of FORMAT.md 4.2 for a chunk of `num_samples` samples of `sample_bytes`.
+    /// Checks the rules of FORMAT.md 4.2 and 4.4 for a chunk of `num_samples` samples of `sample_bytes`.
     ///
     /// # Errors
     ///
     /// `Malformed` (rule 4.2).
     pub(crate) fn check(
         &self,
-        tables: &[Table],
+        symbols: &Symbols,
         num_samples: usize,
         sample_bytes: usize,
     ) -> Result<(), ErrorKind> {
         let malformed = |what| Err(ErrorKind::Malformed { what, rule: "4.2" });
         let coded_bytes = self.coded_bytes as usize;
-        if self.mode == Mode::Rans {
+        if self.mode == Mode::Coded {
+            let (tables, tools) = match symbols {
+                Symbols::Rans(tables) => (tables, None),
+                Symbols::Tools(tools, tables) => (tables, Some(tools)),
+                Symbols::Packed(books) => return self.check_packed(books, num_samples),
+            };
             let Some(table) = tables.get(usize::from(self.table)) else {
                 return malformed("chunk's table");
             };
+            let has_contexts = tools.is_some_and(|tools| tools.contexts != Contexts::None);
+            if has_contexts && self.table != 0 {
+                return malformed("chunk's table");
+            }
+            let num_symbols =
+                tools.map_or(num_samples, |tools| tools.units(num_samples, sample_bytes));
             let num_escapes = usize::from(self.num_escapes);
-            if num_escapes > num_samples || (num_escapes > 0 && !table.has_escape) {
+            let has_escape = table.has_escape && !has_contexts;
+            if num_escapes > num_symbols || (num_escapes > 0 && !has_escape) {
                 return malformed("num_escapes");
             }
-            let fixed_bytes = STATES_BYTES.saturating_add(num_escapes.saturating_mul(ESCAPE_BYTES));
-            // At most one word a sample.
-            let most_bytes = fixed_bytes.saturating_add(num_samples.saturating_mul(2));
-            if coded_bytes < fixed_bytes
-                || coded_bytes > most_bytes
-                || !coded_bytes.is_multiple_of(2)
-            {
+            let bits_bytes = tools.map_or(0, |_| self.stored_crc as usize);
+            let fixed_bytes = STATES_BYTES
+                .saturating_add(num_escapes.saturating_mul(ESCAPE_BYTES))
+                .saturating_add(bits_bytes);
+            // At most one word a symbol.
+            let words_bytes = coded_bytes.checked_sub(fixed_bytes);
+            let most_bytes = num_symbols.saturating_mul(2);
+            if !words_bytes.is_some_and(|bytes| bytes <= most_bytes && bytes.is_multiple_of(2)) {
                 return malformed("coded_bytes");
             }
             return Ok(());
@@ -118,4 +133,72 @@ impl ChunkEntry {
         }
         Ok(())
     }
+
+    /// Checks the rules of FORMAT.md 4.2 and 6.5 for a chunk of packed codes.
+    fn check_packed(&self, books: &[CodeBook], num_samples: usize) -> Result<(), ErrorKind> {
+        let malformed = |what| Err(ErrorKind::Malformed { what, rule: "4.2" });
+        let Some(book) = books.get(usize::from(self.table)) else {
+            return malformed("chunk's table");
+        };
+        let num_escapes = usize::from(self.num_escapes);
+        if num_escapes > num_samples || (num_escapes > 0 && !book.has_escape) {
+            return malformed("num_escapes");
+        }
+        let escapes_bytes = num_escapes.saturating_mul(ESCAPE_BYTES);
+        if self.coded_bytes as usize != book.bytes(num_samples).saturating_add(escapes_bytes) {
+            return malformed("coded_bytes");
+        }
+        Ok(())
+    }
+}
+
+/// What the chunks of a part are coded with, as it stands in the chunk table.
+#[derive(Debug)]
+pub(crate) enum Symbols {
+    Rans(Vec<Table>),
+    Tools(Tools, Vec<Table>),
+    Packed(Vec<CodeBook>),
+}
+
+impl Symbols {
+    /// Appends number of tables, tables and what goes with them (FORMAT.md 4.2).
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let num_tables = match self {
+            Self::Rans(tables) | Self::Tools(_, tables) => tables.len(),
+            Self::Packed(books) => books.len(),
+        };
+        out.extend(u16::try_from(num_tables).unwrap_or(u16::MAX).to_le_bytes());
+        match self {
+            Self::Rans(tables) => tables.iter().for_each(|table| table.write(out)),
+            Self::Tools(tools, tables) => {
+                tables.iter().for_each(|table| table.write(out));
+                tools.write(out);
+            }
+            Self::Packed(books) => books.iter().for_each(|book| book.write(out)),
+        }
+    }
+
+    /// Prepares the tables for symbols of `symbol_bits`.
+    pub(crate) fn encoder(&self, symbol_bits: u8) -> SymbolEncoder<'_> {
+        let prepared = |tables: &[Table]| {
+            let prepare = |table| EncodeTable::new(table, symbol_bits);
+            tables.iter().map(prepare).collect()
+        };
+        match self {
+            Self::Rans(tables) => SymbolEncoder::Rans(prepared(tables)),
+            Self::Tools(tools, tables) => SymbolEncoder::Tools(tools, prepared(tables)),
+            Self::Packed(books) => {
+                let prepare = |book| CodeTable::new(book, symbol_bits);
+                SymbolEncoder::Packed(books.iter().map(prepare).collect())
+            }
+        }
+    }
+}
+
+/// What chunks are encoded with.
+#[derive(Debug)]
+pub(crate) enum SymbolEncoder<'a> {
+    Rans(Vec<EncodeTable>),
+    Tools(&'a Tools, Vec<EncodeTable>),
+    Packed(Vec<CodeTable>),
 }

@@ -22,12 +22,10 @@ pub(super) struct Stored<'a> {
 impl Stored<'_> {
     /// The sample at `index` with the symbol `symbol`.
     pub(super) fn sample<S: Sample>(&self, index: usize, symbol: u16) -> S {
-        let group = index / 8 * 8;
-        let mut stored = [S::ZERO; 8];
-        for (plane, bytes) in self.planes {
-            plane.inverse(plane.bytes_from(group, bytes), &mut stored);
-        }
-        let stored = stored.get(index - group).copied().unwrap_or(S::ZERO);
+        let planes = self.planes.iter();
+        let stored = planes.fold(S::ZERO, |stored, (plane, bytes)| {
+            stored.with_bits_at(plane.at(index, bytes), plane.shift)
+        });
         S::inverse(symbol, stored, self.split)
     }
 }
@@ -145,20 +143,20 @@ impl<S: Sample, T, F: Fn(S) -> T> Merge<'_, S, T, F> {
         };
         let is_float = chunk.split.mapping == Mapping::Float;
         match (self.narrow, self.wide) {
-            (Some((_, narrow)), []) if is_float => {
+            (Some((0, narrow)), []) if is_float => {
                 for ((to, &above), &bits) in self.out.iter_mut().zip(symbols).zip(narrow) {
                     let stored = S::ZERO.with_bits_at(bits.into(), 0);
                     *to = (self.convert)(S::inverse(symbol(above), stored, split));
                 }
             }
-            (None, [(high @ Plane { width: 8, .. }, bytes)]) if is_float => {
+            (None, [(high @ Plane { width: 8, shift: 0 }, bytes)]) if is_float => {
                 let bytes = high.bytes_from(first, bytes);
                 for ((to, &above), &high) in self.out.iter_mut().zip(symbols).zip(bytes) {
                     let stored = S::ZERO.with_bits_at(high.into(), 0);
                     *to = (self.convert)(S::inverse(symbol(above), stored, split));
                 }
             }
-            (Some((_, narrow)), [(low @ Plane { width: 8, .. }, bytes)]) if is_float => {
+            (Some((8, narrow)), [(low @ Plane { width: 8, shift: 0 }, bytes)]) if is_float => {
                 let stored = low.bytes_from(first, bytes).iter().zip(narrow);
                 for ((to, &above), (&low, &high)) in self.out.iter_mut().zip(symbols).zip(stored) {
                     let stored = S::ZERO.with_bits_at(low.into(), 0);
@@ -170,7 +168,13 @@ impl<S: Sample, T, F: Fn(S) -> T> Merge<'_, S, T, F> {
                 None,
                 [
                     (high @ Plane { width: 8, .. }, bytes),
-                    (low @ Plane { width: 16, .. }, words),
+                    (
+                        low @ Plane {
+                            width: 16,
+                            shift: 0,
+                        },
+                        words,
+                    ),
                 ],
             ) if is_float => {
                 let (words, _) = low.bytes_from(first, words).as_chunks::<2>();

@@ -14,7 +14,7 @@ pub(super) use write::write;
 
 use crate::Dtype;
 use crate::samples::Mapping;
-use crate::tensor::{Method, PartEntry};
+use crate::tensor::{Method, PartEntry, Truncation};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -143,6 +143,9 @@ impl TensorInfo {
                 Method::Chunked => {
                     format!("rans {} + {} stored", split.symbol_bits, split.stored_bits)
                 }
+                Method::Packed if split.stored_bits == 0 => "packed".into(),
+                Method::Packed => format!("packed + {} stored", split.stored_bits),
+                Method::Tools => format!("tools, rans {}", split.symbol_bits),
             };
             if !names.contains(&name) {
                 names.push(name);
@@ -155,6 +158,28 @@ impl TensorInfo {
         }
     }
 
+    /// How far elements may be off that are decoded from the `num_planes` most significant stored planes, for a float tensor.
+    pub fn truncation(&self, num_planes: usize) -> Truncation {
+        let parts = self.parts.iter().map(|part| {
+            let chunks = part.first_chunk..part.first_chunk.saturating_add(part.num_chunks);
+            let samples_of = chunks.map(|chunk| {
+                let samples = self.samples_of(&(chunk..chunk.saturating_add(1)));
+                usize::try_from(samples.end.saturating_sub(samples.start)).unwrap_or(usize::MAX)
+            });
+            part.truncation(num_planes, self.dtype, samples_of)
+        });
+        let whole = Truncation {
+            planes_left_out: 0,
+            bytes_left_out: 0,
+            relative_error: 0.0,
+        };
+        parts.fold(whole, |worst, part| Truncation {
+            planes_left_out: worst.planes_left_out.max(part.planes_left_out),
+            bytes_left_out: worst.bytes_left_out.saturating_add(part.bytes_left_out),
+            relative_error: worst.relative_error.max(part.relative_error),
+        })
+    }
+
     /// Samples of each of its chunks but the last, which may have fewer.
     pub fn chunk_samples(&self) -> u32 {
         self.chunk_samples
@@ -163,11 +188,7 @@ impl TensorInfo {
     /// Its parts, in order; none for a duplicate and for a tensor without elements.
     pub fn parts(&self) -> impl ExactSizeIterator<Item = PartInfo> + DoubleEndedIterator {
         self.parts.iter().map(|part| PartInfo {
-            method: match part.method {
-                Method::Chunked => "chunked",
-                Method::Stored => "stored",
-                Method::Constant => "constant",
-            },
+            method: part.method.name(),
             mapping: match part.split.mapping {
                 Mapping::Unsigned => "unsigned",
                 Mapping::Zigzag => "zigzag",

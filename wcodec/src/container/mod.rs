@@ -7,6 +7,7 @@ mod reader;
 pub(crate) mod target;
 mod writer;
 
+pub use crate::tensor::Truncation;
 pub use index::{AttachmentInfo, PartInfo, SourceInfo, TensorId, TensorInfo};
 pub use read_at::{FileSource, ReadAt};
 pub use reader::Reader;

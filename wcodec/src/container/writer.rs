@@ -48,19 +48,25 @@ pub(crate) struct EncodedTensor {
 impl TensorSpec {
     /// Samples of each of its chunks.
     pub(crate) fn chunk_samples(&self, effort: Effort) -> u32 {
-        let sample_bytes = u64::from(self.dtype.sample_form().bytes);
-        let row_elems = if self.shape.len() > 1 {
-            self.shape.last().copied().unwrap_or(1)
+        let row_samples = if self.shape.len() > 1 {
+            self.row_samples()
         } else {
             1
         };
+        let sample_bytes = u64::from(self.dtype.sample_form().bytes);
+        layout::chunk_samples(self.raw_bytes / sample_bytes, row_samples, effort)
+    }
+
+    /// Samples along the last dimension, 0 if that is not a whole number.
+    pub(crate) fn row_samples(&self) -> u64 {
+        let sample_bytes = u64::from(self.dtype.sample_form().bytes);
+        let row_elems = self.shape.last().copied().unwrap_or(1);
         let row_bytes = self.dtype.bytes_of(row_elems).unwrap_or(0);
-        let row_samples = if row_bytes.is_multiple_of(sample_bytes) {
+        if row_bytes.is_multiple_of(sample_bytes) {
             row_bytes / sample_bytes
         } else {
             0
-        };
-        layout::chunk_samples(self.raw_bytes / sample_bytes, row_samples, effort)
+        }
     }
 }
 

@@ -14,7 +14,7 @@ macro_rules! format_consts {
 
 format_consts! {
     /// Version of the format, in the header (FORMAT.md 2.1).
-    FORMAT_VERSION: u16 = 1;
+    FORMAT_VERSION: u16 = 2;
     /// Length of the header (FORMAT.md 2.1).
     HEADER_BYTES: usize = 128;
     /// Length of the footer (FORMAT.md 2.2).
@@ -53,8 +53,12 @@ format_consts! {
     METHOD_STORED: u8 = 1;
     /// Part method: one sample, repeated (FORMAT.md 3.3).
     METHOD_CONSTANT: u8 = 2;
-    /// Chunk mode: rANS symbols and stored planes (FORMAT.md 4.2).
-    MODE_RANS: u8 = 0;
+    /// Part method: chunks coded with tools, and a chunk table (FORMAT.md 3.3).
+    METHOD_TOOLS: u8 = 3;
+    /// Part method: chunks of codes of fixed length, and a chunk table (FORMAT.md 3.3).
+    METHOD_PACKED: u8 = 4;
+    /// Chunk mode: coded symbols and stored planes (FORMAT.md 4.2).
+    MODE_CODED: u8 = 0;
     /// Chunk mode: the chunk's bytes as they are (FORMAT.md 4.2).
     MODE_STORED: u8 = 1;
     /// Chunk mode: one sample, repeated (FORMAT.md 4.2).
@@ -65,6 +69,38 @@ format_consts! {
     MAPPING_ZIGZAG: u8 = 1;
     /// Sample mapping: sign apart, magnitude bits in order (FORMAT.md 5.1).
     MAPPING_FLOAT: u8 = 2;
+    /// Order of samples: two's complement (FORMAT.md 5.5).
+    ORDER_SIGNED: u8 = 0;
+    /// Order of samples: unsigned (FORMAT.md 5.5).
+    ORDER_UNSIGNED: u8 = 1;
+    /// Order of samples: sign and magnitude (FORMAT.md 5.5).
+    ORDER_FLOAT: u8 = 2;
+    /// Prediction: one for each tile (FORMAT.md 4.4).
+    TILES_PREDICTOR: u8 = 255;
+    /// Rows and columns of a tile (FORMAT.md 5.6).
+    TILE: usize = 16;
+    /// Rows and columns of a transformed block (FORMAT.md 5.7).
+    BLOCK: usize = 8;
+    /// Classes: the sample itself (FORMAT.md 5.4).
+    CLASSES_VALUES: u8 = 0;
+    /// Classes: tokens of the zigzag magnitude (FORMAT.md 5.4).
+    CLASSES_TOKENS: u8 = 1;
+    /// Classes: the values of a palette (FORMAT.md 5.4).
+    CLASSES_PALETTE: u8 = 2;
+    /// Classes: exponents, zero and short fractions apart (FORMAT.md 5.4).
+    CLASSES_FLOAT: u8 = 3;
+    /// Contexts: none, the chunk names its table (FORMAT.md 6.4).
+    CONTEXTS_NONE: u8 = 0;
+    /// Contexts: by the symbols above (FORMAT.md 6.4).
+    CONTEXTS_ABOVE: u8 = 1;
+    /// Contexts: by the coefficient's band (FORMAT.md 6.4).
+    CONTEXTS_BANDS: u8 = 2;
+    /// Contexts: by the column (FORMAT.md 6.4).
+    CONTEXTS_COLUMNS: u8 = 3;
+    /// Contexts by the symbols above (FORMAT.md 6.4).
+    NUM_CONTEXTS_ABOVE: usize = 32;
+    /// Bands of coefficients (FORMAT.md 6.4).
+    NUM_BANDS: usize = 16;
 }
 
 /// The first bytes of a file (FORMAT.md 2.1): a byte over 127, the name, and the line ends that a text-mode transfer would change.

@@ -6,8 +6,10 @@
 //! significant one, so a reader of the upper planes alone still gets it.
 
 mod convert;
+mod number;
 
 pub use convert::FloatElement;
+pub(crate) use number::{Number, Order};
 
 use crate::error::ErrorKind;
 use crate::format::{MAPPING_FLOAT, MAPPING_UNSIGNED, MAPPING_ZIGZAG, SYMBOL_MAX_BITS};
@@ -109,6 +111,23 @@ impl Split {
 }
 
 impl Split {
+    /// Checks that it says how many bits a symbol has, and nothing else (FORMAT.md 4.4).
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` (rule 4.4).
+    pub(crate) fn check_symbols_alone(self) -> Result<(), ErrorKind> {
+        let rest = (self.mapping, self.stored_bits, self.zero_bits);
+        let is_right = (1..=SYMBOL_MAX_BITS).contains(&u32::from(self.symbol_bits));
+        if is_right && rest == (Mapping::Unsigned, 0, 0) {
+            return Ok(());
+        }
+        Err(ErrorKind::Malformed {
+            what: "split of the sample's bits",
+            rule: "4.4",
+        })
+    }
+
     /// Where a symbol begins within the magnitude.
     pub(crate) fn symbol_shift(self) -> u32 {
         let sign = u8::from(self.mapping == Mapping::Float);
@@ -132,7 +151,6 @@ pub(crate) trait Sample: Copy + Eq + Send + Sync + std::fmt::Debug + 'static {
     /// The sample's bytes, little-endian.
     type Bytes: Copy + Send + Sync + AsRef<[u8]>;
     const BYTES: usize;
-    #[cfg(test)]
     const BITS: u32;
     const ZERO: Self;
     fn from_bytes(bytes: &[u8]) -> Self;
@@ -140,7 +158,6 @@ pub(crate) trait Sample: Copy + Eq + Send + Sync + std::fmt::Debug + 'static {
     /// Whole samples of `bytes`; a rest is left out.
     fn split_bytes_mut(bytes: &mut [u8]) -> &mut [Self::Bytes];
     /// The low bits of `value`.
-    #[cfg(test)]
     fn from_low_bits(value: u64) -> Self;
     fn widen(self) -> u64;
     /// The bits set in either.
@@ -166,7 +183,6 @@ macro_rules! impl_sample {
         impl Sample for $ty {
             type Bytes = [u8; size_of::<$ty>()];
             const BYTES: usize = size_of::<$ty>();
-            #[cfg(test)]
             const BITS: u32 = <$ty>::BITS;
             const ZERO: Self = 0;
 
@@ -186,7 +202,6 @@ macro_rules! impl_sample {
                 bytes.as_chunks_mut().0
             }
 
-            #[cfg(test)]
             fn from_low_bits(value: u64) -> Self {
                 value as Self
             }

@@ -3,13 +3,33 @@
 
 mod alphabet;
 mod cluster;
+mod considered;
 pub(crate) mod layout;
 mod measure;
+mod packed;
+mod tool;
+mod tools;
 
-use crate::entropy::rans::Table;
-use crate::samples::{Mapping, Sample, SampleForm, Split};
+use crate::chunk::Symbols;
+use crate::entropy::cost::COST_BITS;
+use crate::format::RANS_LANES;
+use crate::samples::{Mapping, Number, Sample, SampleForm, Split};
 use alphabet::Histograms;
 use measure::SymbolForm;
+
+pub use considered::{Considered, Verdict};
+pub use tool::Tool;
+
+/// What is to be decided about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) form: SampleForm,
+    /// Samples of a row, 0 if that is not a whole number.
+    pub(crate) row: u64,
+    pub(crate) effort: Effort,
+    /// A tool to use alone.
+    pub(crate) only: Option<Tool>,
+}
 
 /// How hard the encoder tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -57,10 +77,13 @@ impl Effort {
 /// How to encode the chunks of a part.
 #[derive(Debug)]
 pub(crate) struct Decision {
+    /// How samples are split; with tools, how many bits a symbol has.
     pub(crate) split: Split,
-    pub(crate) tables: Vec<Table>,
+    pub(crate) symbols: Symbols,
     /// Each chunk's table.
     pub(crate) assignment: Vec<u8>,
+    /// This and what else was considered.
+    pub(crate) considered: Vec<Considered>,
 }
 
 /// Most bits of a symbol: an integer's upper eight, or a float's exponent and a few mantissa bits.
@@ -71,37 +94,112 @@ const MAX_JOINED_BITS: u32 = 3;
 
 /// Decides for the samples in `chunks` (little-endian bytes, none empty). `and_then` is called with the lengths of runs of
 /// chunks, in order, each while the run is in a cache.
-pub(crate) fn decide<S: Sample>(
+pub(crate) fn decide<S: Number>(
     chunks: &[&[u8]],
-    form: SampleForm,
-    effort: Effort,
+    wanted: Wanted,
     and_then: &mut (dyn FnMut(usize) + Send),
 ) -> Decision {
+    let Wanted { form, effort, .. } = wanted;
     let num_samples = chunks.iter().map(|raw| raw.len() / S::BYTES).sum::<usize>();
     let one_in = effort.count_one_in(num_samples, form);
     let symbols = symbol_form::<S>(chunks, form, effort);
     let measured = measure::measure::<S>(chunks, symbols, one_in, and_then);
-    let best = candidates(form, measured.seen_bits, effort)
-        .into_iter()
-        .map(|split| {
-            let drop_bits = split.symbol_shift().saturating_sub(symbols.shift);
-            let histograms = Histograms::new(&measured.counts, drop_bits, one_in > 1);
-            let clustering = cluster::cluster(&histograms, effort.max_tables());
-            let samples: u64 = histograms.num_samples();
-            let cost = clustering.cost
-                + ((samples * u64::from(split.stored_bits)) << crate::entropy::cost::COST_BITS);
-            (cost, split, clustering)
-        })
-        .min_by_key(|(cost, ..)| *cost);
-    let Some((_, split, clustering)) = best else {
-        unreachable!("there is at least one candidate")
-    };
-    Decision {
-        split,
-        tables: clustering.tables,
-        assignment: clustering.assignment,
+    let splits = candidates(form, measured.seen_bits, effort).into_iter();
+    let plain = splits.flat_map(|split| {
+        let drop_bits = split.symbol_shift().saturating_sub(symbols.shift);
+        let histograms = Histograms::new(&measured.counts, drop_bits, one_in > 1);
+        plainly(split, &histograms, wanted, num_samples as u64)
+    });
+    tools::decide::<S>(chunks, wanted, plain.collect())
+}
+
+/// A decision, and what the part then costs.
+#[derive(Debug)]
+struct Costed {
+    cost: u64,
+    tool: Tool,
+    how: String,
+    estimated_cost: Option<u64>,
+    decision: Decision,
+}
+
+impl Costed {
+    fn considered(&self, verdict: Verdict) -> Considered {
+        Considered {
+            tool: self.tool,
+            how: self.how.clone(),
+            estimated_bits: self.estimated_cost.map(in_bits),
+            measured_bits: Some(in_bits(self.cost)),
+            verdict,
+        }
     }
 }
+
+/// A cost in bits.
+fn in_bits(cost: u64) -> u64 {
+    cost >> COST_BITS
+}
+
+/// What symbols that are split off so cost with rANS and with packed codes.
+fn plainly(
+    split: Split,
+    histograms: &Histograms,
+    wanted: Wanted,
+    num_samples: u64,
+) -> impl Iterator<Item = Costed> + use<> {
+    let num_chunks = histograms.chunks.len();
+    let counted = histograms.num_samples();
+    // As if all samples had been counted, and with their stored bits.
+    let scaled = move |cost: u64| {
+        let all = u128::from(cost) * u128::from(num_samples) / u128::from(counted.max(1));
+        let stored = (num_samples * u64::from(split.stored_bits)) << COST_BITS;
+        u64::try_from(all)
+            .unwrap_or(u64::MAX)
+            .saturating_add(stored)
+    };
+    let packed = (wanted.only.is_none() || wanted.only == Some(Tool::Packed)).then(|| {
+        let (cost, book) = packed::best(histograms, split.symbol_bits);
+        Costed {
+            cost: scaled(cost),
+            tool: Tool::Packed,
+            how: format!(
+                "{}-bit codes + {} stored",
+                book.code_bits, split.stored_bits
+            ),
+            estimated_cost: None,
+            decision: Decision {
+                split,
+                symbols: Symbols::Packed(vec![book]),
+                assignment: vec![0; num_chunks],
+                considered: Vec::new(),
+            },
+        }
+    });
+    let rans = (wanted.only != Some(Tool::Packed)).then(|| {
+        let clustering = cluster::cluster(histograms, wanted.effort.max_tables());
+        Costed {
+            cost: scaled(clustering.cost) + num_chunks as u64 * STATES_COST,
+            tool: Tool::Split,
+            how: format!(
+                "rans {} + {} stored, {} tables",
+                split.symbol_bits,
+                split.stored_bits,
+                clustering.tables.len()
+            ),
+            estimated_cost: None,
+            decision: Decision {
+                split,
+                symbols: Symbols::Rans(clustering.tables),
+                assignment: clustering.assignment,
+                considered: Vec::new(),
+            },
+        }
+    });
+    packed.into_iter().chain(rans)
+}
+
+/// What the initial states of a chunk cost beyond what they say of its symbols: half of their bits.
+const STATES_COST: u64 = (RANS_LANES as u64 * 16) << COST_BITS;
 
 /// What to count: the symbols of the candidate that joins most, of which all others' can be made.
 fn symbol_form<S: Sample>(chunks: &[&[u8]], form: SampleForm, effort: Effort) -> SymbolForm {

@@ -6,7 +6,7 @@ use crate::bitplane::Plane;
 use crate::chunk::{self, ChunkView, Mode};
 use crate::entropy::simd::MAX_IN_FLIGHT;
 use crate::error::{Error, ErrorKind};
-use crate::samples::Sample;
+use crate::samples::Number;
 use arrayvec::ArrayVec;
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub(crate) type GroupBytes<'a> = [&'a [u8]];
 /// # Panics
 ///
 /// Never, for any input.
-pub(crate) fn decode_group<S: Sample, T>(
+pub(crate) fn decode_group<S: Number, T>(
     plan: &PartPlan,
     range: &Range<usize>,
     bytes: &GroupBytes<'_>,
@@ -92,7 +92,7 @@ impl<'a> Rest<'a> {
         let (coded, rest) = split.ok_or_else(missing)?;
         self.coded = rest;
         for ((plane, rest), here) in self.planes.iter_mut().zip(&mut *planes) {
-            let len = if chunk.entry.mode == Mode::Rans {
+            let len = if chunk.entry.mode == Mode::Coded {
                 plane.padded_bytes(chunk.num_samples)
             } else {
                 0
@@ -102,8 +102,9 @@ impl<'a> Rest<'a> {
         }
         Ok(ChunkView {
             entry: &chunk.entry,
-            table: plan.tables.get(usize::from(chunk.entry.table)),
+            coder: &plan.coder,
             split: plan.split,
+            isa: plan.isa,
             coded,
             planes,
         })

@@ -2,11 +2,10 @@
 
 use super::plan::{Method, NO_SPLIT, PartEntry};
 use crate::bitplane::{self, Plane};
-use crate::chunk::{self, ChunkEntry, Mode, Scratch, Target};
-use crate::entropy::rans::EncodeTable;
+use crate::chunk::{self, ChunkEntry, Mode, Scratch, Symbols, Target};
 use crate::format::{CHUNK_ALIGN, checksum};
-use crate::samples::{Sample, SampleForm, with_sample};
-use crate::search::{self, Decision, Effort};
+use crate::samples::{Number, SampleForm, with_sample};
+use crate::search::{self, Considered, Decision, Effort, Tool};
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -45,6 +44,8 @@ pub(crate) struct EncodedPart {
     planes: Range<usize>,
     /// The chunk table, or the sample of a constant part.
     table: Vec<u8>,
+    /// The ways to code it that were considered.
+    pub(crate) considered: Vec<Considered>,
 }
 
 impl Payload {
@@ -137,8 +138,12 @@ impl Hashing<'_> {
 pub(crate) struct PartSpec {
     pub(crate) form: SampleForm,
     pub(crate) chunk_samples: usize,
+    /// Samples of a row, 0 if that is not a whole number.
+    pub(crate) row: u64,
     pub(crate) first_chunk: u32,
     pub(crate) effort: Effort,
+    /// A tool to use alone.
+    pub(crate) only: Option<Tool>,
 }
 
 impl PartSpec {
@@ -178,7 +183,7 @@ pub(crate) fn encode_part(
     encoded
 }
 
-fn encode_samples<S: Sample>(
+fn encode_samples<S: Number>(
     raw: &[u8],
     spec: PartSpec,
     space: Space<'_>,
@@ -203,7 +208,11 @@ fn encode_samples<S: Sample>(
         coded: Vec::new(),
         planes: 0..0,
         table: Vec::new(),
+        considered: Vec::new(),
     };
+    if spec.only == Some(Tool::Stored) {
+        return plain(Method::Stored, raw);
+    }
     let (first, rest) = raw.split_at(S::BYTES);
     if *rest == raw[..rest.len()] {
         // Every sample equals the one before it.
@@ -212,17 +221,32 @@ fn encode_samples<S: Sample>(
             ..plain(Method::Constant, first)
         };
     }
-    let decision = search::decide::<S>(&chunks, spec.form, spec.effort, &mut |bytes| {
+    let wanted = search::Wanted {
+        form: spec.form,
+        row: spec.row,
+        effort: spec.effort,
+        only: spec.only,
+    };
+    let decision = search::decide::<S>(&chunks, wanted, &mut |bytes| {
         hashing.advance(bytes);
     });
     let (entries, coded, planes) = encode_chunks::<S>(&chunks, &decision, space);
     let mut table = Vec::new();
     write_table(&entries, &decision, &mut table);
     let len = coded.iter().map(Range::len).sum::<usize>() + planes.len() + table.len();
+    let considered = decision.considered;
     if len >= raw.len() {
-        return plain(Method::Stored, raw);
+        return EncodedPart {
+            considered,
+            ..plain(Method::Stored, raw)
+        };
     }
     let entry = PartEntry {
+        method: match decision.symbols {
+            Symbols::Rans(_) => Method::Chunked,
+            Symbols::Tools(..) => Method::Tools,
+            Symbols::Packed(_) => Method::Packed,
+        },
         split: decision.split,
         table_bytes: u32_of(table.len()),
         crc: checksum(&table),
@@ -234,21 +258,17 @@ fn encode_samples<S: Sample>(
         coded,
         planes,
         table,
+        considered,
     }
 }
 
 /// The chunks' entries, and where in the payload their coded bytes and all their planes are (FORMAT.md 4.1).
-fn encode_chunks<S: Sample>(
+fn encode_chunks<S: Number>(
     chunks: &[&[u8]],
     decision: &Decision,
     space: Space<'_>,
 ) -> (Vec<ChunkEntry>, Vec<Range<usize>>, Range<usize>) {
-    let symbol_bits = decision.split.symbol_bits;
-    let tables: Vec<EncodeTable> = decision
-        .tables
-        .iter()
-        .map(|table| EncodeTable::new(table, symbol_bits))
-        .collect();
+    let encoder = decision.symbols.encoder(decision.split.symbol_bits);
     // Chunks are encoded into places of equal length.
     let place_bytes = chunks
         .first()
@@ -273,7 +293,7 @@ fn encode_chunks<S: Sample>(
         .map(|(((raw, &table), coded), planes)| {
             let target = Target { coded, planes };
             SCRATCH.with_borrow_mut(|scratch| {
-                chunk::encode::<S>(raw, decision.split, (&tables, table), scratch, target)
+                chunk::encode::<S>(raw, decision.split, (&encoder, table), scratch, target)
             })
         })
         .collect();
@@ -289,7 +309,7 @@ fn encode_chunks<S: Sample>(
     let used = places.filter_map(|(plane, (entry, raw))| {
         let len = plane_bytes(plane, raw);
         end += len;
-        (entry.mode == Mode::Rans).then_some((end - len, len))
+        (entry.mode == Mode::Coded).then_some((end - len, len))
     });
     let planes_bytes = compact(space.planes, used);
     let planes = space.planes_at..space.planes_at + planes_bytes;
@@ -309,9 +329,7 @@ fn compact(buffer: &mut [u8], places: impl Iterator<Item = (usize, usize)>) -> u
 /// The chunk table (FORMAT.md 4.2).
 fn write_table(entries: &[ChunkEntry], decision: &Decision, out: &mut Vec<u8>) {
     entries.iter().for_each(|entry| entry.write(out));
-    let num_tables = u16::try_from(decision.tables.len()).unwrap_or(u16::MAX);
-    out.extend(num_tables.to_le_bytes());
-    decision.tables.iter().for_each(|table| table.write(out));
+    decision.symbols.write(out);
 }
 
 /// A count or length within one part, which is far below 2^32.

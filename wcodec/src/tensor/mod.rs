@@ -9,4 +9,5 @@ mod plan;
 
 pub(crate) use decode::decode_group;
 pub(crate) use encode::{EncodedPart, PartSpec, Payload, encode_part};
+pub use plan::Truncation;
 pub(crate) use plan::{Method, PartEntry, PartPlan};

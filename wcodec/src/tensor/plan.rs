@@ -4,17 +4,19 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+use crate::Dtype;
 use crate::bitplane::{self, Plane};
-use crate::chunk::{ChunkEntry, Mode};
+use crate::chunk::{ChunkEntry, CodeBook, Coder, Mode, Symbols};
 use crate::entropy::rans::{DecodeTable, Table};
 use crate::entropy::simd::Isa;
 use crate::error::{Error, ErrorKind};
 use crate::format::fields::ByteReader;
 use crate::format::{
-    CHUNK_ALIGN, CHUNK_ENTRY_BYTES, METHOD_CHUNKED, METHOD_CONSTANT, METHOD_STORED,
-    PART_MAX_RAW_BYTES, PART_MAX_TABLES,
+    CHUNK_ALIGN, CHUNK_ENTRY_BYTES, METHOD_CHUNKED, METHOD_CONSTANT, METHOD_PACKED, METHOD_STORED,
+    METHOD_TOOLS, PART_MAX_RAW_BYTES, PART_MAX_TABLES,
 };
 use crate::samples::{Mapping, Split};
+use crate::tools::{Contexts, Tools};
 use std::ops::Range;
 
 /// How a part's payload holds its samples.
@@ -27,13 +29,34 @@ pub(crate) enum Method {
     Stored = METHOD_STORED,
     /// One sample, repeated.
     Constant = METHOD_CONSTANT,
+    /// Chunks coded with tools, and a chunk table.
+    Tools = METHOD_TOOLS,
+    /// Chunks of codes of fixed length, and a chunk table.
+    Packed = METHOD_PACKED,
+}
+
+impl Method {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Chunked => "chunked",
+            Self::Stored => "stored",
+            Self::Constant => "constant",
+            Self::Tools => "tools",
+            Self::Packed => "packed",
+        }
+    }
+
+    /// Whether there is a chunk table.
+    pub(crate) fn has_chunks(self) -> bool {
+        matches!(self, Self::Chunked | Self::Tools | Self::Packed)
+    }
 }
 
 /// A part as the index describes it (FORMAT.md 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PartEntry {
     pub(crate) method: Method,
-    /// Meaningful for [`Method::Chunked`] alone.
+    /// Meaningful for [`Method::Chunked`]; of [`Method::Tools`] the bits of a symbol alone.
     pub(crate) split: Split,
     pub(crate) first_chunk: u32,
     pub(crate) num_chunks: u32,
@@ -44,6 +67,19 @@ pub(crate) struct PartEntry {
     pub(crate) table_bytes: u32,
     /// Covers the chunk table, or the whole payload for the other methods.
     pub(crate) crc: u32,
+}
+
+/// What is lost where the least significant stored planes are left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Truncation {
+    /// The most planes that are left out of any part.
+    pub planes_left_out: usize,
+    /// Bytes of the planes that are left out, at most: chunks that are stored or constant have none.
+    pub bytes_left_out: u64,
+    /// The most by which an element differs from the exact one, as a part of the exact one: for normal numbers. For subnormal ones it is a
+    /// part of the smallest normal number. 2 means that not even the sign is known. A NaN may become an infinity.
+    pub relative_error: f64,
 }
 
 /// The split of a part that has none.
@@ -71,6 +107,8 @@ impl PartEntry {
             METHOD_CHUNKED => Method::Chunked,
             METHOD_STORED => Method::Stored,
             METHOD_CONSTANT => Method::Constant,
+            METHOD_TOOLS => Method::Tools,
+            METHOD_PACKED => Method::Packed,
             id => {
                 return Err(ErrorKind::UnsupportedFeature {
                     what: "part method",
@@ -106,9 +144,13 @@ impl PartEntry {
             .filter(|&bytes| bytes <= PART_MAX_RAW_BYTES)
             .ok_or(malformed("num_chunks of a part"))?;
         let (len_is_right, table_is_right) = match method {
-            Method::Chunked => {
-                let bits = u32::try_from(sample_bytes.saturating_mul(8)).unwrap_or(0);
-                entry.split.validated(bits)?;
+            Method::Chunked | Method::Tools | Method::Packed => {
+                if method == Method::Tools {
+                    entry.split.check_symbols_alone()?;
+                } else {
+                    let bits = u32::try_from(sample_bytes.saturating_mul(8)).unwrap_or(0);
+                    entry.split.validated(bits)?;
+                }
                 let entries = u64::from(entry.num_chunks).saturating_mul(CHUNK_ENTRY_BYTES as u64);
                 let table_bytes = u64::from(entry.table_bytes);
                 (
@@ -134,6 +176,48 @@ impl PartEntry {
         Ok(entry)
     }
 
+    /// What is lost if all but the `num_planes` most significant planes are left out.
+    /// The chunks have so many samples.
+    pub(crate) fn truncation(
+        &self,
+        num_planes: usize,
+        dtype: Dtype,
+        samples_of: impl Iterator<Item = usize>,
+    ) -> Truncation {
+        let left_out = bitplane::planes(self.split.stored_bits).skip(num_planes);
+        let missing: u32 = left_out.clone().map(|plane| plane.width).sum();
+        let missing = if self.method.has_chunks() { missing } else { 0 };
+        let fraction_bits = u32::from(dtype.sample_form().fraction_bits);
+        let bits = missing.saturating_add(self.split.zero_bits.into());
+        let relative_error = if missing == 0 {
+            0.0
+        } else if missing == u32::from(self.split.stored_bits) {
+            2.0
+        } else {
+            // At most 64.
+            f64::from(bits).exp2() / f64::from(fraction_bits).exp2()
+        };
+        let bytes_of = |samples| {
+            let planes = left_out
+                .clone()
+                .map(|plane| plane.padded_bytes(samples) as u64);
+            planes.sum::<u64>()
+        };
+        Truncation {
+            planes_left_out: if missing == 0 {
+                0
+            } else {
+                left_out.clone().count()
+            },
+            bytes_left_out: if missing == 0 {
+                0
+            } else {
+                samples_of.map(bytes_of).sum()
+            },
+            relative_error,
+        }
+    }
+
     /// Appends the entry to `out`.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let Split {
@@ -141,7 +225,7 @@ impl PartEntry {
             symbol_bits,
             stored_bits,
             zero_bits,
-        } = if self.method == Method::Chunked {
+        } = if self.method.has_chunks() {
             self.split
         } else {
             NO_SPLIT
@@ -165,6 +249,58 @@ impl PartEntry {
     }
 }
 
+/// The tables of a part and what goes with them (FORMAT.md 4.2).
+fn read_symbols(
+    src: &mut ByteReader<'_>,
+    part: &PartEntry,
+    num_tables: u32,
+    sample_bytes: usize,
+) -> Result<Symbols, ErrorKind> {
+    let symbol_bits = part.split.symbol_bits;
+    if part.method == Method::Packed {
+        let books = (0..num_tables).map(|_| CodeBook::read(src, symbol_bits));
+        return Ok(Symbols::Packed(books.collect::<Result<_, _>>()?));
+    }
+    let tables = (0..num_tables).map(|_| Table::read(src, symbol_bits));
+    let tables: Vec<Table> = tables.collect::<Result<_, _>>()?;
+    if part.method != Method::Tools {
+        return Ok(Symbols::Rans(tables));
+    }
+    let tools = Tools::read(src, sample_bytes, tables.len(), symbol_bits)?;
+    let is_class = |value: &u16| usize::from(*value) < tools.classes.len();
+    let has_contexts = tools.contexts != Contexts::None;
+    for table in &tables {
+        if !table.values.last().is_none_or(is_class) || (has_contexts && table.has_escape) {
+            return Err(ErrorKind::Malformed {
+                what: "table of classes",
+                rule: "4.4",
+            });
+        }
+    }
+    Ok(Symbols::Tools(tools, tables))
+}
+
+/// The tables in the form that decoders look them up in.
+fn coder(symbols: Symbols, isa: Isa) -> Coder {
+    let prepared = |tables: &[Table], isa| {
+        let prepare = |table| DecodeTable::new(table, isa);
+        tables.iter().map(prepare).collect()
+    };
+    match symbols {
+        Symbols::Rans(tables) => Coder::Rans(prepared(&tables, isa)),
+        Symbols::Tools(tools, tables) => {
+            // Contexts are decoded one symbol at a time.
+            let isa = if tools.contexts == Contexts::None {
+                isa
+            } else {
+                Isa::Scalar
+            };
+            Coder::Tools(tools, prepared(&tables, isa))
+        }
+        Symbols::Packed(books) => Coder::Packed(books),
+    }
+}
+
 /// One chunk of a [`PartPlan`].
 #[derive(Debug)]
 pub(crate) struct ChunkPlan {
@@ -184,7 +320,7 @@ pub(crate) struct PartPlan {
     pub(crate) isa: Isa,
     pub(crate) first_chunk: u32,
     pub(crate) chunks: Vec<ChunkPlan>,
-    pub(crate) tables: Vec<DecodeTable>,
+    pub(crate) coder: Coder,
     pub(crate) planes: Vec<Plane>,
     /// For each plane, where each chunk's bytes of it begin within the payload, and where the last one's end.
     pub(crate) plane_offsets: Vec<Vec<usize>>,
@@ -219,9 +355,7 @@ impl PartPlan {
             }
             .into());
         }
-        let tables: Vec<Table> = (0..num_tables)
-            .map(|_| Table::read(&mut src, part.split.symbol_bits))
-            .collect::<Result<_, _>>()?;
+        let symbols = read_symbols(&mut src, part, num_tables, sample_bytes)?;
         if !src.rest().is_empty() {
             return Err(ErrorKind::Malformed {
                 what: "end of the chunk table",
@@ -236,7 +370,7 @@ impl PartPlan {
             entries.into_iter().zip(samples_of).zip(part.first_chunk..)
         {
             entry
-                .check(&tables, num_samples, sample_bytes)
+                .check(&symbols, num_samples, sample_bytes)
                 .map_err(|kind| Error::from(kind).in_chunk(number))?;
             let padded = (entry.coded_bytes as usize).next_multiple_of(CHUNK_ALIGN);
             let end = offset.saturating_add(padded);
@@ -253,7 +387,7 @@ impl PartPlan {
             let mut offsets = Vec::with_capacity(chunks.len().saturating_add(1));
             for chunk in &chunks {
                 offsets.push(offset);
-                if chunk.entry.mode == Mode::Rans {
+                if chunk.entry.mode == Mode::Coded {
                     offset = offset.saturating_add(plane.padded_bytes(chunk.num_samples));
                 }
             }
@@ -268,19 +402,21 @@ impl PartPlan {
             .into());
         }
         let isa = Isa::chosen();
-        let tables = tables
-            .iter()
-            .map(|table| DecodeTable::new(table, isa))
-            .collect();
         Ok(Self {
             split: part.split,
             isa,
             first_chunk: part.first_chunk,
             chunks,
-            tables,
+            coder: coder(symbols, isa),
             planes,
             plane_offsets,
         })
+    }
+
+    /// Leaves out all but the `num_planes` most significant planes: their bits are then decoded as zeros.
+    pub(crate) fn keep_planes(&mut self, num_planes: usize) {
+        self.planes.truncate(num_planes);
+        self.plane_offsets.truncate(num_planes);
     }
 
     /// The payload ranges that chunks `range` (indices within the part) need: coded bytes, then each plane.

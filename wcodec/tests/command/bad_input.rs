@@ -192,14 +192,14 @@ fn wcodec_files_that_are_not_whole_or_not_ours() {
         &["index is damaged"],
     );
     let newer = |bytes: &mut Vec<u8>| {
-        bytes[8..10].copy_from_slice(&2u16.to_le_bytes());
+        bytes[8..10].copy_from_slice(&3u16.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..124]);
         bytes[124..128].copy_from_slice(&crc.to_le_bytes());
     };
     assert_refused(
         home,
         newer,
-        &["version 2 is newer than 1", "upgrade wcodec"],
+        &["version 3 is newer than 2", "upgrade wcodec"],
     );
 }
 

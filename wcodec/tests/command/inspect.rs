@@ -30,7 +30,7 @@ fn json_accounts_for_every_byte() {
         file["elements"].as_u64(),
         Some(sum(&file["tensors"], "elements"))
     );
-    assert_eq!(file["version"], 1);
+    assert_eq!(file["version"], 2);
     assert_eq!(file["sources"][0]["name"], "model.safetensors");
     assert_eq!(file["attachments"][0]["name"], "config.json");
 }

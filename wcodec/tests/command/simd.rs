@@ -15,9 +15,9 @@ fn every_path_verifies_real_weights_and_every_mode() {
     let golden = here.join("tests/golden");
     let files = [
         here.join("../examples/models/tinystories-3m.wcodec"),
-        golden.join("v1_chunks.wcodec"),
-        golden.join("v1_example.wcodec"),
-        golden.join("v1_modes.wcodec"),
+        golden.join("v2_chunks.wcodec"),
+        golden.join("v2_example.wcodec"),
+        golden.join("v2_modes.wcodec"),
     ];
     let home = tempfile::tempdir().unwrap();
     for file in &files {

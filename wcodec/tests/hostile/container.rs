@@ -14,11 +14,12 @@ fn with_header(at: usize, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn header() {
     let len = base().len() as u64;
-    let cases: [(&str, &str, usize, &[u8]); 17] = [
+    let cases: [(&str, &str, usize, &[u8]); 18] = [
         ("magic", "not a wcodec file", 0, b"PK"),
         ("text mode transfer", "not a wcodec file", 5, b"\n\n"),
-        ("newer version", "format version 2 is newer", 8, &[2, 0]),
+        ("newer version", "format version 3 is newer", 8, &[3, 0]),
         ("version 0", "version breaks rule 2.1", 8, &[0, 0]),
+        ("version 1", "version breaks rule 2.1", 8, &[1, 0]),
         (
             "length of the header",
             "header length breaks rule 2.1",
@@ -81,7 +82,7 @@ fn header() {
 /// A newer file is called newer, not damaged, whatever its header looks like.
 #[test]
 fn newer_versions_are_told_before_checksums() {
-    for version in [2, 3, 0xffff_u16] {
+    for version in [3, 4, 0xffff_u16] {
         let mut file = base().to_vec();
         file[8..10].copy_from_slice(&version.to_le_bytes());
         assert_refused(

@@ -1,6 +1,7 @@
 //! Files that break FORMAT.md: each is refused, by the library and by the naive decoder, and nothing panics.
 //!
-//! The modules `container`, `index`, `payload` and `entropy` break one rule at a time with every checksum right; the tests here damage bytes.
+//! The modules `container`, `index`, `payload`, `entropy` and `tools` break one rule at a time with every checksum right; `streams` and the tests
+//! here damage bytes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,9 +13,12 @@ mod allocation;
 mod container;
 mod entropy;
 mod index;
+mod packed;
 mod payload;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -23,7 +27,8 @@ use std::sync::OnceLock;
 use support::content::{Content, content};
 use support::forge::Forge;
 use support::{Random, Tensor, naive_decoder, safetensors, verify_bytes, weights};
-use wcodec::{Dtype, Effort, Limits, Reader};
+use wcodec::checkpoint::{self, ImportOptions};
+use wcodec::{Dtype, Limits, Reader, Tool};
 
 /// The default limit on a tensor's length.
 const MAX_TENSOR_LEN: u64 = 64 << 30;
@@ -79,7 +84,11 @@ fn base() -> &'static [u8] {
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();
         std::fs::write(folder.path().join("tokenizer.json"), "{\"vocab\": []}").unwrap();
         let file = folder.path().join("model.wcodec");
-        support::import(folder.path(), &file, Effort::Default);
+        let options = ImportOptions {
+            only: Some(Tool::Split), // the module `tools` has the others
+            ..ImportOptions::default()
+        };
+        checkpoint::import(folder.path(), &file, &options).unwrap();
         std::fs::read(file).unwrap()
     })
 }
@@ -145,8 +154,8 @@ fn refuse_after_layout(cases: &[Case]) {
 fn a_file_taken_apart_and_put_together_is_the_same() {
     for file in [
         base(),
-        &golden("v1_example.wcodec"),
-        &golden("v1_modes.wcodec"),
+        &golden("v2_example.wcodec"),
+        &golden("v2_modes.wcodec"),
     ] {
         let mut forge = Forge::open(file);
         forge.lay_out();
@@ -186,7 +195,7 @@ fn padding_of_coded_bytes_is_not_looked_at() {
 
 #[test]
 fn every_prefix_is_refused() {
-    for file in [golden("v1_example.wcodec"), golden("v1_modes.wcodec")] {
+    for file in [golden("v2_example.wcodec"), golden("v2_modes.wcodec")] {
         (0..file.len()).into_par_iter().for_each(|len| {
             assert!(
                 verify_bytes(&file[..len]).is_err(),
@@ -198,7 +207,7 @@ fn every_prefix_is_refused() {
 
 #[test]
 fn every_bit_flip_is_refused() {
-    for file in [golden("v1_example.wcodec"), golden("v1_modes.wcodec")] {
+    for file in [golden("v2_example.wcodec"), golden("v2_modes.wcodec")] {
         (0..file.len() * 8).into_par_iter().for_each(|bit| {
             let mut damaged = file.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -215,7 +224,7 @@ fn every_bit_flip_is_refused() {
 
 #[test]
 fn longer_files_are_refused() {
-    let file = golden("v1_example.wcodec");
+    let file = golden("v2_example.wcodec");
     for extra in [1, 16, 64, 100] {
         let longer = [file.clone(), vec![0; extra]].concat();
         assert_refused(

@@ -7,8 +7,8 @@ use super::{refuse_after_layout, refuse_before_layout};
 #[test]
 fn parts() {
     refuse_before_layout(&[
-        ("unknown method", "part method 3 is not supported", |f| {
-            f.part("ones").fields.method = 3
+        ("unknown method", "part method 5 is not supported", |f| {
+            f.part("ones").fields.method = 5
         }),
         ("plane", "is not supported", |f| f.part("w").plane = 1),
         ("reserved bytes", "is not supported", |f| {

@@ -1,14 +1,15 @@
 //! What the fuzz targets do with their bytes. Each function panics only if the library is wrong.
 
 use super::forge::{Forge, header_and_footer};
-use super::{Random, Tensor, encode, naive_decoder as naive};
+use super::{Random, Tensor, encode_with, naive_decoder as naive};
 use std::ops::Range;
-use wcodec::{Dtype, Effort, Limits, Reader, checkpoint};
+use wcodec::{Dtype, Effort, Limits, Reader, Tool, checkpoint};
 
 /// Files to start from.
-pub(crate) const GOLDEN: [&[u8]; 2] = [
-    include_bytes!("../golden/v1_example.wcodec"),
-    include_bytes!("../golden/v1_modes.wcodec"),
+pub(crate) const GOLDEN: [&[u8]; 3] = [
+    include_bytes!("../golden/v2_example.wcodec"),
+    include_bytes!("../golden/v2_modes.wcodec"),
+    include_bytes!("../golden/v2_tools.wcodec"),
 ];
 
 /// Longest tensor that is decoded.
@@ -124,10 +125,10 @@ fn repair_body(file: &mut [u8], container: &mut naive::Container) {
             let table_at = payload
                 .len()
                 .saturating_sub(usize::try_from(part.table_len).unwrap());
-            if part.method == 0 {
+            if part.has_chunks() {
                 repair_chunks(payload, table_at, tensor, &part);
             }
-            let checked = if part.method == 0 {
+            let checked = if part.has_chunks() {
                 &payload[table_at..]
             } else {
                 payload
@@ -148,7 +149,7 @@ fn repair_chunks(payload: &mut [u8], table_at: usize, tensor: &naive::Tensor, pa
     for (number, naive::Slices { coded, planes }) in slices.into_iter().enumerate() {
         let entry = &mut payload[table_at + 16 * number..][..16];
         entry[8..12].copy_from_slice(&crc32c::crc32c(coded).to_le_bytes());
-        if entry[0] == 0 {
+        if entry[0] == 0 && part.method != 3 {
             entry[12..].copy_from_slice(&crc32c::crc32c(&planes.concat()).to_le_bytes());
         }
     }
@@ -162,9 +163,10 @@ pub(crate) fn rans_tables(bytes: &[u8]) {
             .tensors
             .iter_mut()
             .flat_map(|tensor| &mut tensor.parts);
+        // Of parts with tools, too: their record follows the tables.
         let part = parts
-            .find(|part| part.fields.method == 0)
-            .expect("a chunked part");
+            .find(|part| [0, 3].contains(&part.fields.method))
+            .expect("a part with tables");
         part.tables = bytes.to_vec();
         forge.lay_out();
         let file = forge.seal();
@@ -184,9 +186,10 @@ pub(crate) fn index(bytes: &[u8]) {
     differential(&file);
 }
 
-/// A tensor there and back: dtype and effort by number, a shape of two dimensions, as many bytes as there are.
+/// A tensor there and back: dtype, effort and tool by number, a shape of two dimensions, as many bytes as there are.
 pub(crate) fn roundtrip(dtype: u8, effort: u8, rows: u8, bytes: &[u8]) {
     let dtype = Dtype::ALL[usize::from(dtype) % Dtype::ALL.len()];
+    let only = Tool::ALL.get(usize::from(effort / 3 % 32)).copied();
     let effort = [Effort::Fast, Effort::Default, Effort::Max][usize::from(effort % 3)];
     let rows = u64::from(rows.max(1));
     // Whole rows of four elements or a multiple of that: whole bytes for every dtype.
@@ -194,8 +197,7 @@ pub(crate) fn roundtrip(dtype: u8, effort: u8, rows: u8, bytes: &[u8]) {
     let len = dtype.bytes_of(rows * columns).expect("whole bytes");
     let bytes = bytes[..usize::try_from(len).unwrap()].to_vec();
     let tensor = Tensor::new("t", dtype, &[rows, columns], bytes);
-    let encoded = encode(std::slice::from_ref(&tensor), effort);
-    let file = std::fs::read(&encoded.file).unwrap();
+    let file = encode_with(std::slice::from_ref(&tensor), only, effort);
     let tensors = naive::decode(&file, u64::MAX).expect("a valid file");
     assert!(tensors[0].1 == tensor.bytes, "the naive decoder differs");
     let reader = Reader::new(file, &Limits::default()).expect("a valid file");

@@ -11,10 +11,12 @@ pub(crate) mod content;
 pub(crate) mod forge;
 pub(crate) mod fuzzing;
 pub(crate) mod naive_decoder;
+pub(crate) mod structured;
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use wcodec::{Dtype, Effort, Reader, checkpoint};
+use wcodec::{Dtype, Effort, Reader, Tool, checkpoint};
 
 /// A tensor of a generated checkpoint.
 #[derive(Debug, Clone)]
@@ -87,6 +89,23 @@ pub(crate) fn encode(tensors: &[Tensor], effort: Effort) -> Encoded {
         source,
         file,
     }
+}
+
+/// The bytes of a container with these tensors, encoded with one tool alone wherever it can be used, or with the best.
+pub(crate) fn encode_with(tensors: &[Tensor], only: Option<Tool>, effort: Effort) -> Vec<u8> {
+    let bytes = safetensors(tensors);
+    let source = checkpoint::Source::Safetensors {
+        name: "model.safetensors",
+        bytes: &bytes,
+    };
+    let options = checkpoint::ImportOptions {
+        effort,
+        only,
+        ..Default::default()
+    };
+    let mut sink = Cursor::new(Vec::new());
+    checkpoint::import_into(source, &mut sink, &options).unwrap();
+    sink.into_inner()
 }
 
 /// Encodes `source` to `file`.

@@ -1,9 +1,10 @@
 //! The command line, and all of its help.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
-use wcodec::Effort;
+use wcodec::{Effort, Tool};
 
 const OVERVIEW: &str = "\
 Examples:
@@ -29,6 +30,8 @@ Examples:
   wcodec encode model-dir --effort max --force -o model.wcodec
   wcodec encode model-dir --attach LICENSE --attach README.md
   wcodec encode model-dir --no-attach --json
+  wcodec encode model-dir --coder packed                   # larger, and as fast to decode as it gets
+  wcodec encode model-dir --explain why.json               # what was considered for each tensor
 
 The closing line gives the length of the safetensors files, that of the .wcodec file without its attachments, and
 bits per weight: 8 x (file - attachments) / elements, so headers and index count as well.";
@@ -119,7 +122,16 @@ pub(crate) struct Encode {
     /// How hard to try; decoding is as fast after each
     #[arg(long, value_enum, default_value_t = EffortArg::Default)]
     pub(crate) effort: EffortArg,
-    /// Replace the target if it stands already
+    /// auto takes what is smallest; packed takes codes of fixed length, which decode fastest (about 12 bits a BF16 weight)
+    #[arg(long, value_enum, default_value_t = CoderArg::Auto)]
+    pub(crate) coder: CoderArg,
+    /// Use one coding tool wherever it can be used, to learn what it is worth
+    #[arg(long, value_name = "TOOL", conflicts_with = "coder", value_parser = tool_parser())]
+    pub(crate) only: Option<Tool>,
+    /// Write to this file, as JSON, which ways to code each tensor were considered, their costs, and what was taken
+    #[arg(long, value_name = "FILE")]
+    pub(crate) explain: Option<PathBuf>,
+    /// Replace the target (and the explanation) if it stands already
     #[arg(long, short)]
     pub(crate) force: bool,
     /// A further file to carry along, under its own name; may be given several times
@@ -171,6 +183,9 @@ pub(crate) struct Inspect {
     /// Show one tensor in detail
     #[arg(long, value_name = "NAME")]
     pub(crate) tensor: Option<String>,
+    /// Show what a reader of the upper bit planes alone reads, and how far off its floats are
+    #[arg(long, conflicts_with = "tensor")]
+    pub(crate) planes: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -185,6 +200,34 @@ pub(crate) enum EffortArg {
     Default,
     /// More tables, and mantissa bits coded where they help
     Max,
+}
+
+/// The coder on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CoderArg {
+    /// What is smallest
+    Auto,
+    /// Codes of fixed length
+    Packed,
+}
+
+/// Tools by their names.
+fn tool_parser() -> impl TypedValueParser<Value = Tool> {
+    let names = Tool::ALL.map(Tool::name);
+    PossibleValuesParser::new(names).map(|name| {
+        let named = Tool::ALL.into_iter().find(|tool| tool.name() == name);
+        named.unwrap_or(Tool::Split) // the parser lets no other name pass
+    })
+}
+
+impl Encode {
+    /// The tool to use alone.
+    pub(crate) fn only(&self) -> Option<Tool> {
+        match self.coder {
+            CoderArg::Packed => Some(Tool::Packed),
+            CoderArg::Auto => self.only,
+        }
+    }
 }
 
 impl From<EffortArg> for Effort {

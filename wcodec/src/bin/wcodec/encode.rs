@@ -1,6 +1,7 @@
 //! `wcodec encode`.
 
 use crate::args::Encode;
+use crate::explain::Explainer;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::progress::Meter;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use wcodec::checkpoint::{ImportOptions, Progress, import};
+use wcodec::checkpoint::{Explanation, ImportOptions, Progress, import};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -30,6 +31,15 @@ pub(crate) fn run(args: &Encode) -> Outcome {
         None => default_target(&args.source)?,
     };
     check_target(&args.source, &target)?;
+    let explainer = match &args.explain {
+        Some(path) => Some(Explainer::new(path, &target, args.force)?),
+        None => None,
+    };
+    let explain = |explanation: Explanation<'_>| {
+        if let Some(explainer) = &explainer {
+            explainer.note(explanation);
+        }
+    };
     let meter = Meter::start("encode", args.work.quiet);
     let on_progress = |progress: Progress<'_>| meter.update(progress);
     let options = ImportOptions {
@@ -37,10 +47,15 @@ pub(crate) fn run(args: &Encode) -> Outcome {
         replace: args.force,
         no_default_attachments: args.no_attach,
         attachments: args.attach.clone(),
+        only: args.only(),
         on_progress: Some(&on_progress),
+        on_explanation: explainer.is_some().then_some(&explain),
     };
     let summary = import(&args.source, &target, &options)?;
     let time = meter.finish();
+    if let Some(explainer) = explainer {
+        explainer.write(&args.source, &target)?;
+    }
     if args.work.quiet {
         return Ok(());
     }

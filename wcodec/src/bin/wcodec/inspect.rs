@@ -1,11 +1,13 @@
 //! `wcodec inspect`: header and index alone, so a file of any length answers at once.
 
+mod planes;
 mod text;
 mod view;
 
 use crate::args::Inspect;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, printable};
+use planes::PlanesView;
 use std::path::Path;
 use view::{FileView, OneTensor};
 use wcodec::{Reader, TensorId};
@@ -24,6 +26,14 @@ pub(crate) fn run(args: &Inspect) -> Outcome {
             output::print_json(&one)
         } else {
             output::print(&text::tensor(&one))
+        };
+    }
+    if args.planes {
+        let planes = PlanesView::of(&reader, &args.file);
+        return if args.json {
+            output::print_json(&planes)
+        } else {
+            output::print(&planes.text())
         };
     }
     let file = FileView::of(&reader, &args.file)?;

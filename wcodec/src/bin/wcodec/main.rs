@@ -5,6 +5,7 @@
 mod args;
 mod decode;
 mod encode;
+mod explain;
 mod failure;
 mod inspect;
 mod output;

@@ -3,13 +3,20 @@
 use super::super::duplicates::Job;
 use super::super::source::Checkpoint;
 use crate::error::Result;
-use crate::search::{Effort, layout};
+use crate::search::{Effort, Tool, layout};
 use crate::tensor::PartSpec;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 /// Most raw bytes of a batch of several parts.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// How parts are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    pub(super) effort: Effort,
+    pub(super) only: Option<Tool>,
+}
 
 /// Parts that follow one another, no two of them of one tensor.
 pub(super) struct Batch<'a> {
@@ -30,7 +37,8 @@ pub(super) struct RawPart<'a> {
 pub(super) struct Place {
     /// Of which job's tensor.
     pub(super) job: usize,
-    pub(super) is_first: bool,
+    /// Which of its parts.
+    pub(super) part: usize,
     pub(super) is_last: bool,
     /// Bytes of all jobs up to its end.
     pub(super) done_bytes: u64,
@@ -65,12 +73,12 @@ struct Planned {
 pub(super) struct Plan(Vec<Planned>);
 
 impl Plan {
-    pub(super) fn new(jobs: &[Job<'_>], effort: Effort) -> Self {
+    pub(super) fn new(jobs: &[Job<'_>], how: How) -> Self {
         let mut planned = Vec::with_capacity(jobs.len());
         let mut done_bytes = 0;
         for (number, job) in jobs.iter().enumerate() {
             if job.duplicate_of.is_none() {
-                planned.extend(parts(number, job, effort, done_bytes));
+                planned.extend(parts(number, job, how, done_bytes));
             }
             done_bytes += job.spec.raw_bytes;
         }
@@ -145,21 +153,17 @@ fn batch_len(parts: &[Planned]) -> usize {
     let mut bytes = 0;
     let fits = |(number, part): &(usize, &Planned)| {
         bytes += part.len;
-        *number == 0 || (bytes <= BATCH_BYTES && part.place.is_first)
+        *number == 0 || (bytes <= BATCH_BYTES && part.place.part == 0)
     };
     parts.iter().enumerate().take_while(fits).count()
 }
 
 /// The parts of a job's tensor, `done_bytes` after the first.
-fn parts(
-    number: usize,
-    job: &Job<'_>,
-    effort: Effort,
-    done_bytes: u64,
-) -> impl Iterator<Item = Planned> {
+fn parts(number: usize, job: &Job<'_>, how: How, done_bytes: u64) -> impl Iterator<Item = Planned> {
     let form = job.spec.dtype.sample_form();
-    let chunk_samples = job.spec.chunk_samples(effort);
-    let part_chunks = layout::chunks_per_part(chunk_samples, form.bytes.into(), effort);
+    let chunk_samples = job.spec.chunk_samples(how.effort);
+    let row = job.spec.row_samples();
+    let part_chunks = layout::chunks_per_part(chunk_samples, form.bytes.into(), how.effort);
     let part_bytes = u64::from(part_chunks) * u64::from(chunk_samples) * u64::from(form.bytes);
     let total = job.spec.raw_bytes;
     (0..total.div_ceil(part_bytes)).map(move |part| {
@@ -168,15 +172,17 @@ fn parts(
         Planned {
             place: Place {
                 job: number,
-                is_first: part == 0,
+                part: usize::try_from(part).unwrap_or(usize::MAX),
                 is_last: first_byte + len == total,
                 done_bytes: done_bytes + first_byte + len,
             },
             spec: PartSpec {
                 form,
                 chunk_samples: chunk_samples as usize,
+                row,
                 first_chunk: u32::try_from(part * u64::from(part_chunks)).unwrap_or(u32::MAX),
-                effort,
+                effort: how.effort,
+                only: how.only,
             },
             first_byte,
             // A part fits into memory.

@@ -5,7 +5,7 @@ use super::{read_checked, read_into};
 use crate::container::ReadAt;
 use crate::container::index::{Region, TensorInfo};
 use crate::error::Result;
-use crate::samples::Sample;
+use crate::samples::Number;
 use crate::tensor::{PartEntry, PartPlan, decode_group};
 use rayon::prelude::*;
 use std::cell::Cell;
@@ -30,7 +30,7 @@ pub(super) struct ChunkedPart<'a> {
 }
 
 impl<'a> ChunkedPart<'a> {
-    /// Reads and checks the chunk table.
+    /// Reads and checks the chunk table, for decoding from so many planes.
     ///
     /// # Errors
     ///
@@ -39,6 +39,7 @@ impl<'a> ChunkedPart<'a> {
         source: &'a dyn ReadAt,
         info: &TensorInfo,
         part: &PartEntry,
+        num_planes: usize,
     ) -> Result<Self> {
         // The index promises that the table lies within the payload.
         let table_at = part.offset + part.len - u64::from(part.table_bytes);
@@ -51,7 +52,8 @@ impl<'a> ChunkedPart<'a> {
             let samples = info.samples_of(&(chunk..chunk.saturating_add(1)));
             usize_of(samples.end - samples.start)
         });
-        let plan = PartPlan::read(&bytes, part, info.sample_bytes(), samples_of)?;
+        let mut plan = PartPlan::read(&bytes, part, info.sample_bytes(), samples_of)?;
+        plan.keep_planes(num_planes);
         Ok(Self {
             source,
             offset: part.offset,
@@ -65,7 +67,7 @@ impl<'a> ChunkedPart<'a> {
     /// # Errors
     ///
     /// That of a damaged chunk, with its number; `Io`.
-    pub(super) fn decode<S: Sample, T: Send>(
+    pub(super) fn decode<S: Number, T: Send>(
         &self,
         wanted: &Range<usize>,
         out: &mut [T],
@@ -112,7 +114,7 @@ impl<'a> ChunkedPart<'a> {
     }
 
     /// Decodes a chunk whole, beside `out`, and keeps samples `keep` of it.
-    fn decode_cut<S: Sample, T>(
+    fn decode_cut<S: Number, T>(
         &self,
         chunk: usize,
         keep: Range<usize>,
@@ -131,7 +133,7 @@ impl<'a> ChunkedPart<'a> {
     }
 
     /// Reads and decodes whole chunks: one read for the coded bytes, one for each stored plane.
-    fn decode_chunks<S: Sample, T>(
+    fn decode_chunks<S: Number, T>(
         &self,
         chunks: &Range<usize>,
         out: &mut [T],

@@ -6,15 +6,20 @@ use super::{Reader, read_checked};
 use crate::Dtype;
 use crate::container::index::{Region, TensorId, TensorInfo};
 use crate::error::{Error, ErrorKind, Result};
-use crate::samples::{FloatElement, Sample, with_sample};
-use crate::tensor::{Method, PartEntry};
+use crate::samples::{FloatElement, Number, Sample, with_sample};
+use crate::tensor::{Method, PartEntry, Truncation};
 use std::ops::Range;
 
 /// Samples of a part, and where they go.
 struct Wanted<'a, T> {
     samples: Range<usize>,
+    /// Stored planes to read, most significant first.
+    num_planes: usize,
     out: &'a mut [T],
 }
+
+/// More than there are.
+const ALL_PLANES: usize = usize::MAX;
 
 impl Reader {
     /// Decodes a tensor's bytes, as they were in the safetensors file, into `out`.
@@ -80,16 +85,52 @@ impl Reader {
     ///
     /// Never, for any input.
     pub fn decode_floats<T: FloatElement>(&self, id: TensorId, out: &mut [T]) -> Result<()> {
+        self.decode_floats_of(id, ALL_PLANES, out)
+    }
+
+    /// Decodes a float tensor from the symbols and the `num_planes` most significant stored planes of its chunks alone: the lower
+    /// bits of every element are zero, and their planes are not read. Says how far an element may be off; that is 0 where
+    /// no planes are left out. Parts without planes (stored, constant, coded with tools) are decoded whole.
+    ///
+    /// What is read is checked but for the planes, which have one checksum together.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode_floats`](Self::decode_floats).
+    ///
+    /// # Panics
+    ///
+    /// Never, for any input.
+    pub fn decode_floats_truncated<T: FloatElement>(
+        &self,
+        id: TensorId,
+        num_planes: usize,
+        out: &mut [T],
+    ) -> Result<Truncation> {
+        self.decode_floats_of(id, num_planes, out)?;
+        let info = self.info(id);
+        let original = info
+            .duplicate_of
+            .map_or(info, |original| self.info(original));
+        Ok(original.truncation(num_planes))
+    }
+
+    fn decode_floats_of<T: FloatElement>(
+        &self,
+        id: TensorId,
+        planes: usize,
+        out: &mut [T],
+    ) -> Result<()> {
         let info = self.info(id);
         if out.len() as u64 != info.num_elems() {
             let what = "the buffer does not have as many elements as the tensor";
             return Err(self.tensor_error(info, ErrorKind::InvalidArgument { what }.into()));
         }
         match info.dtype {
-            Dtype::BF16 => self.decode_samples(id, 0, out, &T::from_bf16),
-            Dtype::F16 => self.decode_samples(id, 0, out, &T::from_f16),
-            Dtype::F32 => self.decode_samples(id, 0, out, &T::from_f32),
-            Dtype::F64 => self.decode_samples(id, 0, out, &T::from_f64),
+            Dtype::BF16 => self.decode_samples(id, (0, planes), out, &T::from_bf16),
+            Dtype::F16 => self.decode_samples(id, (0, planes), out, &T::from_f16),
+            Dtype::F32 => self.decode_samples(id, (0, planes), out, &T::from_f32),
+            Dtype::F64 => self.decode_samples(id, (0, planes), out, &T::from_f64),
             _ => {
                 let what = "not a tensor of F16, BF16, F32 or F64";
                 Err(self.tensor_error(info, ErrorKind::InvalidArgument { what }.into()))
@@ -104,15 +145,15 @@ impl Reader {
 
     fn decode_range(&self, id: TensorId, first_sample: u64, out: &mut [u8]) -> Result<()> {
         with_sample!(self.info(id).sample_bytes(), S => {
-            self.decode_samples(id, first_sample, S::split_bytes_mut(out), &S::to_bytes)
+            self.decode_samples(id, (first_sample, ALL_PLANES), S::split_bytes_mut(out), &S::to_bytes)
         })
     }
 
-    /// Decodes samples `first..first + out.len()`, which the tensor has.
-    fn decode_samples<S: Sample, T: Send>(
+    /// Decodes samples `first..first + out.len()`, which the tensor has, from so many of their planes.
+    fn decode_samples<S: Number, T: Send>(
         &self,
         id: TensorId,
-        first: u64,
+        (first, num_planes): (u64, usize),
         mut out: &mut [T],
         convert: &(impl Fn(S) -> T + Sync),
     ) -> Result<()> {
@@ -132,7 +173,11 @@ impl Reader {
                 std::mem::take(&mut out).split_at_mut(usize_of(wanted.end - wanted.start));
             out = rest;
             let samples = usize_of(wanted.start - held.start)..usize_of(wanted.end - held.start);
-            let mut wanted = Wanted { samples, out: here };
+            let mut wanted = Wanted {
+                samples,
+                num_planes,
+                out: here,
+            };
             self.decode_part(info, part, &mut wanted, convert)
                 .map_err(|error| self.tensor_error(named, error))?;
         }
@@ -140,14 +185,18 @@ impl Reader {
     }
 
     /// Decodes samples `wanted` of a part.
-    fn decode_part<S: Sample, T: Send>(
+    fn decode_part<S: Number, T: Send>(
         &self,
         info: &TensorInfo,
         part: &PartEntry,
         wanted: &mut Wanted<'_, T>,
         convert: &(impl Fn(S) -> T + Sync),
     ) -> Result<()> {
-        let Wanted { samples, out } = wanted;
+        let Wanted {
+            samples,
+            num_planes,
+            out,
+        } = wanted;
         let payload = || {
             let place = Region {
                 offset: part.offset,
@@ -156,8 +205,9 @@ impl Reader {
             read_checked(&*self.source, "payload", place, part.crc)
         };
         match part.method {
-            Method::Chunked => {
-                ChunkedPart::open(&*self.source, info, part)?.decode(samples, out, convert)?;
+            Method::Chunked | Method::Tools | Method::Packed => {
+                let part = ChunkedPart::open(&*self.source, info, part, *num_planes)?;
+                part.decode(samples, out, convert)?;
             }
             Method::Stored => {
                 let bytes = payload()?;

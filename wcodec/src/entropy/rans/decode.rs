@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 
 pub(crate) const LANES: usize = RANS_LANES as usize;
 const SLOTS: usize = 1 << RANS_SCALE_BITS;
-const SLOT_MASK: u32 = (1 << RANS_SCALE_BITS) - 1;
+pub(super) const SLOT_MASK: u32 = (1 << RANS_SCALE_BITS) - 1;
 const WORD_BYTES: usize = (RANS_WORD_BITS / 8) as usize;
 
 /// Bytes of the initial states at the start of a chunk's coded bytes.
@@ -338,14 +338,14 @@ impl<'a> Decoder<'a> {
     }
 }
 
-const OUT_OF_WORDS: ErrorKind = ErrorKind::Malformed {
+pub(super) const OUT_OF_WORDS: ErrorKind = ErrorKind::Malformed {
     what: "number of rANS words",
     rule: "6.3",
 };
 
 /// A state with one symbol taken off it, before renormalisation.
 #[inline(always)]
-fn step(slot: Slot, state: u32) -> u32 {
+pub(super) fn step(slot: Slot, state: u32) -> u32 {
     // freq <= 2^12, state >> 12 < 2^20 and rank < freq: below 2^32. A damaged state cannot be larger.
     slot.freq * (state >> RANS_SCALE_BITS) + slot.rank
 }

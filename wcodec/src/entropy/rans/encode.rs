@@ -274,6 +274,38 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// Encodes the symbols of a chunk, each with the table that `chosen` names for it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such table, or a symbol's value is not below 2^`symbol_bits` of its table.
+    pub(crate) fn encode_in_contexts(
+        &mut self,
+        tables: &[EncodeTable],
+        chosen: &[u8],
+        symbols: &[u16],
+    ) -> Coded<'_> {
+        if self.words.len() < symbols.len() {
+            self.words.resize(symbols.len(), 0);
+        }
+        let words = &mut self.words[..symbols.len()];
+        let mut states = [RANS_STATE_MIN; LANES];
+        let mut left = words.len();
+        let groups = symbols.chunks(LANES).zip(chosen.chunks(LANES));
+        for (symbols, chosen) in groups.rev() {
+            for ((state, &value), &table) in states.iter_mut().zip(symbols).zip(chosen).rev() {
+                let table = &tables[usize::from(table)].symbols;
+                left = encode_symbol(table, state, value, &mut words[..left]);
+            }
+        }
+        Coded {
+            states,
+            words: &words[left..],
+        }
+    }
+}
+
 /// Encodes up to 32 symbols, the last one first, into the end of `words`; returns how many words are left.
 fn encode_group<Y: Symbol>(
     table: &SymbolTable,
@@ -283,25 +315,31 @@ fn encode_group<Y: Symbol>(
 ) -> usize {
     let mut left = words.len();
     for (state, &value) in states[..symbols.len()].iter_mut().zip(symbols).rev() {
-        let value: u16 = value.into();
-        let symbol = table.by_value[usize::from(value)];
-        debug_assert!(symbol.freq > 0, "value {value} is not in the table");
-        // freq * 2^20 - 1 <= u32::MAX; below the bound nothing is written, and the word is overwritten.
-        let limit = u64::from(symbol.freq) << (32 - RANS_SCALE_BITS);
-        let flush = u64::from(*state) >= limit;
-        words[left - 1] = low_word(*state);
-        left -= usize::from(flush);
-        let x = if flush {
-            *state >> RANS_WORD_BITS
-        } else {
-            *state
-        };
-        let quotient = divide(x, symbol.reciprocal);
-        let rank = x - quotient * symbol.freq;
-        let slot = table.slots[(symbol.first + rank) as usize];
-        *state = (quotient << RANS_SCALE_BITS) + u32::from(slot);
+        left = encode_symbol(table, state, value.into(), &mut words[..left]);
     }
     left
+}
+
+/// Encodes one symbol; returns how many words are left.
+#[inline(always)]
+fn encode_symbol(table: &SymbolTable, state: &mut u32, value: u16, words: &mut [u16]) -> usize {
+    let left = words.len();
+    let symbol = table.by_value[usize::from(value)];
+    debug_assert!(symbol.freq > 0, "value {value} is not in the table");
+    // freq * 2^20 - 1 <= u32::MAX; below the bound nothing is written, and the word is overwritten.
+    let limit = u64::from(symbol.freq) << (32 - RANS_SCALE_BITS);
+    let flush = u64::from(*state) >= limit;
+    words[left - 1] = low_word(*state);
+    let x = if flush {
+        *state >> RANS_WORD_BITS
+    } else {
+        *state
+    };
+    let quotient = divide(x, symbol.reciprocal);
+    let rank = x - quotient * symbol.freq;
+    let slot = table.slots[(symbol.first + rank) as usize];
+    *state = (quotient << RANS_SCALE_BITS) + u32::from(slot);
+    left - usize::from(flush)
 }
 
 #[inline]

@@ -5,6 +5,7 @@
 //! bucket. The scalar decoder expands it into 4,096 slots.
 
 pub(crate) mod alias;
+pub(crate) mod contexts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod table;

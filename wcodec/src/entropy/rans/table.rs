@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 use crate::format::fields::{ByteReader, write_varint};
 use crate::format::{ALIAS_LARGE_LOG2, ALIAS_SMALL_LOG2, RANS_SCALE_BITS};
 
-const HAS_ESCAPE: u8 = 0x80;
+pub(crate) const HAS_ESCAPE: u8 = 0x80;
 
 /// The symbols a chunk may contain, and how often each is expected.
 ///
@@ -41,20 +41,7 @@ impl Table {
             return malformed("number of buckets");
         }
         let max_symbols = 1usize << buckets_log2;
-        let num_runs = src.u8("number of runs")?;
-        let mut values = Vec::new();
-        let mut next = 0u32; // the lowest value not ruled out
-        for _ in 0..num_runs {
-            let first = next.saturating_add(u32::from(src.varint("gap before a run")?));
-            let len = u32::from(src.varint("length of a run")?).saturating_add(1);
-            next = first.saturating_add(len);
-            if next > 1 << symbol_bits || values.len().saturating_add(len as usize) > max_symbols {
-                return malformed("run of symbol values");
-            }
-            values.extend((first..next).map(|value| u16::try_from(value).unwrap_or(u16::MAX)));
-            // Two runs never touch, so a set of values has one form.
-            next = next.saturating_add(1);
-        }
+        let values = read_values(src, symbol_bits, max_symbols)?;
         let num_freqs = values.len().saturating_add(usize::from(has_escape));
         if num_freqs == 0 || num_freqs > max_symbols {
             return malformed("number of symbols");
@@ -76,7 +63,7 @@ impl Table {
 
     /// The values, run by run.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &[u16]> {
-        self.values.chunk_by(|a, b| a.checked_add(1) == Some(*b))
+        runs(&self.values)
     }
 
     /// Appends the table to `out`.
@@ -87,17 +74,57 @@ impl Table {
         } else {
             shape
         });
-        out.push(u8::try_from(self.runs().count()).unwrap_or(u8::MAX));
-        let mut next = 0u16;
-        for run in self.runs() {
-            if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
-                write_varint(out, first.saturating_sub(next));
-                write_varint(out, last.saturating_sub(first));
-                next = last.saturating_add(2);
-            }
-        }
+        write_values(&self.values, out);
         for freq in &self.freqs {
             write_varint(out, freq.saturating_sub(1));
+        }
+    }
+}
+
+/// Rising values, run by run.
+fn runs(values: &[u16]) -> impl Iterator<Item = &[u16]> {
+    values.chunk_by(|a, b| a.checked_add(1) == Some(*b))
+}
+
+/// Reads a set of at most `most` values of `symbol_bits`, run by run.
+///
+/// # Errors
+///
+/// `Truncated`; `Malformed` (rule 6.1).
+pub(crate) fn read_values(
+    src: &mut ByteReader<'_>,
+    symbol_bits: u8,
+    most: usize,
+) -> Result<Vec<u16>, ErrorKind> {
+    let num_runs = src.u8("number of runs")?;
+    let mut values = Vec::new();
+    let mut next = 0u32; // the lowest value not ruled out
+    for _ in 0..num_runs {
+        let first = next.saturating_add(u32::from(src.varint("gap before a run")?));
+        let len = u32::from(src.varint("length of a run")?).saturating_add(1);
+        next = first.saturating_add(len);
+        if next > 1 << symbol_bits || values.len().saturating_add(len as usize) > most {
+            return Err(ErrorKind::Malformed {
+                what: "run of symbol values",
+                rule: "6.1",
+            });
+        }
+        values.extend((first..next).map(|value| u16::try_from(value).unwrap_or(u16::MAX)));
+        // Two runs never touch, so a set of values has one form.
+        next = next.saturating_add(1);
+    }
+    Ok(values)
+}
+
+/// Appends what [`read_values`] reads.
+pub(crate) fn write_values(values: &[u16], out: &mut Vec<u8>) {
+    out.push(u8::try_from(runs(values).count()).unwrap_or(u8::MAX));
+    let mut next = 0u16;
+    for run in runs(values) {
+        if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
+            write_varint(out, first.saturating_sub(next));
+            write_varint(out, last.saturating_sub(first));
+            next = last.saturating_add(2);
         }
     }
 }

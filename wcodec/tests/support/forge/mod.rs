@@ -2,6 +2,7 @@
 //! only the rule under test is broken.
 
 pub(crate) mod part;
+pub(crate) mod stream;
 
 use part::ForgedPart;
 
@@ -134,7 +135,7 @@ impl Forge {
         for part in self.tensors.iter_mut().flat_map(|tensor| &mut tensor.parts) {
             let payload = part.payload();
             part.fields.offset = place(&payload);
-            if part.fields.method != 0 {
+            if !part.fields.has_chunks() {
                 part.fields.table_len = 0;
             }
         }
@@ -216,7 +217,7 @@ fn string(out: &mut Vec<u8>, text: &[u8]) {
 pub(crate) fn header_and_footer(index_offset: u64, index: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut ends = vec![0; 128 + 16];
     ends[..8].copy_from_slice(b"\x89WCDC\r\n\n");
-    ends[8..12].copy_from_slice(&[1, 0, 128, 0]);
+    ends[8..12].copy_from_slice(&[2, 0, 128, 0]);
     ends[16..24].copy_from_slice(&index_offset.to_le_bytes());
     ends[24..32].copy_from_slice(&(index.len() as u64).to_le_bytes());
     ends[32..36].copy_from_slice(&crc32c::crc32c(index).to_le_bytes());

@@ -12,11 +12,14 @@ pub(crate) struct ForgedPart {
     pub(crate) chunks: Vec<ForgedChunk>,
     /// The number of tables and the tables.
     pub(crate) tables: Vec<u8>,
+    /// The record of a part with tools.
+    pub(crate) record: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct ForgedChunk {
-    /// Length and checksum of the coded bytes are set when the file is laid out; so is the other checksum in mode rANS.
+    /// Length and checksum of the coded bytes are set when the file is laid out; so is the
+    /// other checksum in mode coded, but of parts with tools, where it is a length.
     pub(crate) entry: naive::Chunk,
     /// Without padding.
     pub(crate) coded: Vec<u8>,
@@ -35,6 +38,7 @@ impl ForgedPart {
             raw: vec![],
             chunks: vec![],
             tables: vec![],
+            record: vec![],
         }
     }
 
@@ -44,12 +48,19 @@ impl ForgedPart {
             raw: payload.to_vec(),
             ..Self::of(*part)
         };
-        if part.method == 0 {
+        if part.has_chunks() {
             let table = &payload[payload.len() - part.table_len as usize..];
             let (entries, tables) = naive::read_table(table, tensor, part).unwrap();
             let slices = naive::chunk_slices(payload, part, &entries).unwrap();
             forged.raw.clear();
-            forged.tables = tables.to_vec();
+            let record_len = if part.method == 3 {
+                let (_, record) = naive::parse_tables(tables, part.symbol_bits).unwrap();
+                record.len()
+            } else {
+                0
+            };
+            let (tables, record) = tables.split_at(tables.len() - record_len);
+            (forged.tables, forged.record) = (tables.to_vec(), record.to_vec());
             forged.chunks = std::iter::zip(entries, slices)
                 .map(|(entry, naive::Slices { coded, planes })| ForgedChunk {
                     entry,
@@ -71,7 +82,7 @@ impl ForgedPart {
             coded.resize(coded.len().next_multiple_of(16), chunk.coded_padding);
             chunk.entry.coded_len = u32::try_from(chunk.coded.len()).unwrap();
             chunk.entry.coded_crc = crc32c::crc32c(&coded);
-            if chunk.entry.mode == 0 {
+            if chunk.entry.mode == 0 && self.fields.method != 3 {
                 chunk.entry.planes_crc = crc32c::crc32c(&chunk.planes.concat());
             }
             payload.extend(coded);
@@ -96,10 +107,11 @@ impl ForgedPart {
             chunks.for_each(|plane| payload.extend(plane));
         }
         table.extend(&self.tables);
+        table.extend(&self.record);
         payload.extend(&table);
         self.fields.len = payload.len() as u64;
         self.fields.table_len = u32::try_from(table.len()).unwrap();
-        self.fields.crc = crc32c::crc32c(if self.fields.method == 0 {
+        self.fields.crc = crc32c::crc32c(if self.fields.has_chunks() {
             &table
         } else {
             &payload

@@ -174,7 +174,7 @@ fn read_tensor(
 /// Section 3.3.
 fn read_part(fields: &mut Fields<'_>, tensor: &Tensor, next_chunk: u64) -> Result<Part, Refusal> {
     let method = fields.u8()?;
-    must(method <= 2, "unknown method")?;
+    must(method <= 4, "unknown method")?;
     fields.reserved(1)?;
     let (mapping, symbol_bits, stored_bits, zero_bits) =
         (fields.u8()?, fields.u8()?, fields.u8()?, fields.u8()?);
@@ -193,17 +193,22 @@ fn read_part(fields: &mut Fields<'_>, tensor: &Tensor, next_chunk: u64) -> Resul
     let samples = sample_at(next_chunk + u64::from(num_chunks)) - sample_at(next_chunk);
     let raw_len = samples * tensor.sample_len;
     must(raw_len <= MAX_PART_LEN, "length that a part decodes to")?;
-    if method == 0 {
+    if let 0 | 3 | 4 = method {
         let (w, k, z) = (
             u64::from(symbol_bits),
             u64::from(stored_bits),
             u64::from(zero_bits),
         );
         must(mapping <= 2, "unknown mapping")?;
-        must(
-            (1..=14).contains(&w) && w + k + z <= tensor.sample_len * 8,
-            "split",
-        )?;
+        must((1..=14).contains(&w), "symbol bits")?;
+        if method == 3 {
+            must(
+                [mapping, stored_bits, zero_bits] == [0; 3],
+                "unused fields of a part with tools",
+            )?;
+        } else {
+            must(w + k + z <= tensor.sample_len * 8, "split")?;
+        }
         must(mapping != 2 || k >= 1, "floats without a stored sign")?;
         must(
             len < raw_len,

@@ -1,17 +1,29 @@
 //! A slow decoder written from FORMAT.md alone: it shares no code with the library and checks every MUST.
 //!
-//! `parse` covers sections 2 and 3 (`index.rs`), `decode` sections 4 to 6 (`payload.rs`, `rans.rs`).
+//! `parse` covers sections 2 and 3 (`index.rs`), `decode` sections 4 to 6: parts and chunks (`payload.rs`, `tools.rs`), samples
+//! (`samples.rs`, `classes.rs`, `numbers.rs`, `transform.rs`), entropy coding (`rans.rs`, `contexts.rs`, `packed.rs`).
 #![allow(dead_code, reason = "each user needs a part of it")]
 #![allow(
     clippy::cast_possible_truncation,
     reason = "bounds are checked before, or the low bits are meant"
 )]
 
+mod classes;
+mod contexts;
+mod fields;
 mod index;
+mod numbers;
+mod packed;
 mod payload;
 mod rans;
+mod samples;
+mod tools;
+pub(crate) mod transform;
 
+use fields::{Bits, Fields};
 pub(crate) use payload::{Chunk, Slices, chunk_slices, read_table};
+pub(crate) use rans::{Table, encode, parse_tables};
+pub(crate) use tools::Record;
 
 /// Why a file is refused.
 pub(crate) type Refusal = String;
@@ -82,66 +94,10 @@ pub(crate) struct Part {
     pub(crate) samples: u64,
 }
 
-/// Reads little-endian fields one after the other.
-struct Fields<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Refusal> {
-        let (taken, rest) = self
-            .bytes
-            .split_at_checked(len)
-            .ok_or("a field is not all there")?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    fn number(&mut self, len: usize) -> Result<u64, Refusal> {
-        Ok(self
-            .take(len)?
-            .iter()
-            .rev()
-            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
-    }
-
-    fn u8(&mut self) -> Result<u8, Refusal> {
-        Ok(self.number(1)? as u8)
-    }
-
-    fn u16(&mut self) -> Result<u16, Refusal> {
-        Ok(self.number(2)? as u16)
-    }
-
-    fn u32(&mut self) -> Result<u32, Refusal> {
-        Ok(self.number(4)? as u32)
-    }
-
-    fn u64(&mut self) -> Result<u64, Refusal> {
-        self.number(8)
-    }
-
-    fn string(&mut self) -> Result<String, Refusal> {
-        let len = self.u16()?;
-        String::from_utf8(self.take(len.into())?.to_vec())
-            .map_err(|_| "a string is not UTF-8".into())
-    }
-
-    fn reserved(&mut self, len: usize) -> Result<(), Refusal> {
-        must(
-            self.take(len)?.iter().all(|&byte| byte == 0),
-            "a reserved field is not zero",
-        )
-    }
-
-    fn varint(&mut self) -> Result<u16, Refusal> {
-        let low = self.u8()?;
-        if low < 128 {
-            return Ok(low.into());
-        }
-        let high = self.u8()?;
-        must(high != 0 && high < 128, "the second byte of a varint")?;
-        Ok(u16::from(high) << 7 | u16::from(low & 127))
+impl Part {
+    /// Chunks and a chunk table, not bytes as they are.
+    pub(crate) fn has_chunks(&self) -> bool {
+        !matches!(self.method, 1 | 2)
     }
 }
 
@@ -156,7 +112,7 @@ pub(crate) fn parse(file: &[u8], max_tensor_len: u64) -> Result<Container, Refus
     let mut fields = Fields {
         bytes: &header[8..],
     };
-    must(fields.u16()? == 1, "version")?;
+    must(fields.u16()? == 2, "version")?;
     must(
         crc32c::crc32c(&header[..124]).to_le_bytes() == header[124..],
         "checksum of the header",
@@ -267,6 +223,18 @@ pub(crate) fn decode_tensor(
     container: &Container,
     number: usize,
 ) -> Result<Vec<u8>, Refusal> {
+    let out = decode_without_digest(file, container, number)?;
+    let digest = container.tensors[number].digest;
+    must(*blake3::hash(&out).as_bytes() == digest, "digest")?;
+    Ok(out)
+}
+
+/// The bytes of a tensor of a parsed file, whatever its digest.
+pub(crate) fn decode_without_digest(
+    file: &[u8],
+    container: &Container,
+    number: usize,
+) -> Result<Vec<u8>, Refusal> {
     let named = &container.tensors[number];
     let tensor = named
         .duplicate_of
@@ -279,7 +247,6 @@ pub(crate) fn decode_tensor(
         out.len() as u64 == named.raw_len,
         "length of a decoded tensor",
     )?;
-    must(*blake3::hash(&out).as_bytes() == named.digest, "digest")?;
     Ok(out)
 }
 

@@ -1,6 +1,9 @@
-//! Sections 4 and 5: parts, chunks and samples.
+//! Section 4: parts and chunks.
 
+use super::packed::{self, CodeBook};
 use super::rans::{self, Table};
+use super::samples::{join_planes, plane_widths};
+use super::tools::Record;
 use super::{Fields, Part, Refusal, Tensor, must};
 
 /// An entry of a chunk table.
@@ -11,19 +14,10 @@ pub(crate) struct Chunk {
     pub(crate) escapes: u16,
     pub(crate) coded_len: u32,
     pub(crate) coded_crc: u32,
+    /// With tools: the length of the bits.
     pub(crate) planes_crc: u32,
     /// Samples it decodes to.
     pub(crate) samples: u64,
-}
-
-/// Section 5.3: the widths of the planes of `k` stored bits.
-fn plane_widths(k: u8) -> Vec<u8> {
-    let mut widths: Vec<u8> = [1, 2, 4, 8]
-        .into_iter()
-        .filter(|width| k & width != 0)
-        .collect();
-    widths.extend(vec![16; usize::from(k / 16)]);
-    widths
 }
 
 /// The entries of a part's chunk table, and the bytes of its frequency tables from their number on.
@@ -102,7 +96,7 @@ pub(super) fn decode_part(
     part: &Part,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    if part.method != 0 {
+    if !part.has_chunks() {
         must(crc32c::crc32c(payload) == part.crc, "checksum of a payload")?;
         let repeats = if part.method == 1 {
             1
@@ -118,9 +112,9 @@ pub(super) fn decode_part(
         "checksum of a chunk table",
     )?;
     let (chunks, tables) = read_table(table, tensor, part)?;
-    let tables = rans::read_tables(tables, part.symbol_bits)?;
+    let coding = Coding::read(tables, tensor, part)?;
     for chunk in &chunks {
-        check_chunk(chunk, tensor, &tables)?;
+        check_chunk(chunk, tensor, &coding)?;
     }
     let slices = chunk_slices(payload, part, &chunks)?;
     for (chunk, Slices { coded, planes }) in chunks.iter().zip(slices) {
@@ -128,46 +122,111 @@ pub(super) fn decode_part(
             crc32c::crc32c(coded) == chunk.coded_crc,
             "checksum of coded bytes",
         )?;
-        must(
-            crc32c::crc32c(&planes.concat()) == chunk.planes_crc,
-            "checksum of planes",
-        )?;
+        if part.method != 3 {
+            must(
+                crc32c::crc32c(&planes.concat()) == chunk.planes_crc,
+                "checksum of planes",
+            )?;
+        }
         let coded = &coded[..chunk.coded_len as usize];
-        match chunk.mode {
-            0 => {
-                let symbols =
-                    decode_symbols(coded, chunk, &tables[usize::from(chunk.table)], part)?;
+        match (chunk.mode, &coding) {
+            (0, Coding::Tools(record, tables)) => {
+                out.extend(record.decode_chunk(coded, chunk, tables, tensor.sample_len)?);
+            }
+            (0, _) => {
+                let symbols = coding.symbols(coded, chunk, part)?;
                 join_planes(&symbols, &planes, tensor.sample_len, part, out);
             }
-            1 => out.extend(coded),
+            (1, _) => out.extend(coded),
             _ => out.extend(coded.repeat(chunk.samples as usize)),
         }
     }
     Ok(())
 }
 
+/// What follows the entries of a chunk table.
+enum Coding {
+    Chunked(Vec<Table>),
+    Packed(Vec<CodeBook>),
+    Tools(Record, Vec<Table>),
+}
+
+impl Coding {
+    fn read(bytes: &[u8], tensor: &Tensor, part: &Part) -> Result<Self, Refusal> {
+        let mut fields = Fields { bytes };
+        let coding = match part.method {
+            0 => Self::Chunked(rans::read_tables(&mut fields, part.symbol_bits)?),
+            4 => Self::Packed(packed::read_code_books(&mut fields, part.symbol_bits)?),
+            _ => {
+                let tables = rans::read_tables(&mut fields, part.symbol_bits)?;
+                let sample_bits = tensor.sample_len * 8;
+                let record = Record::read(&mut fields, sample_bits, part.symbol_bits, &tables)?;
+                Self::Tools(record, tables)
+            }
+        };
+        must(fields.bytes.is_empty(), "bytes after the tables")?;
+        Ok(coding)
+    }
+
+    /// Whether table `number` has an escape, if it is there.
+    fn has_escape(&self, number: u8) -> Option<bool> {
+        let number = usize::from(number);
+        match self {
+            Self::Chunked(tables) | Self::Tools(_, tables) => {
+                tables.get(number).map(|table| table.has_escape)
+            }
+            Self::Packed(books) => books.get(number).map(|book| book.has_escape),
+        }
+    }
+
+    /// The symbols of a chunk in mode coded, escapes replaced.
+    fn symbols(&self, coded: &[u8], chunk: &Chunk, part: &Part) -> Result<Vec<u16>, Refusal> {
+        let (samples, table) = (chunk.samples as usize, usize::from(chunk.table));
+        let (coded, escapes) = coded.split_at(coded.len() - 4 * usize::from(chunk.escapes));
+        let mut symbols = match self {
+            Self::Chunked(tables) | Self::Tools(_, tables) => {
+                rans::decode(coded, samples, |_, _| &tables[table])?
+            }
+            Self::Packed(books) => books[table].decode(coded, samples),
+        };
+        replace_escapes(&mut symbols, escapes, 1 << part.symbol_bits)?;
+        Ok(symbols)
+    }
+}
+
 /// Section 4.2: what an entry may say.
-fn check_chunk(chunk: &Chunk, tensor: &Tensor, tables: &[Table]) -> Result<(), Refusal> {
+fn check_chunk(chunk: &Chunk, tensor: &Tensor, coding: &Coding) -> Result<(), Refusal> {
     let (coded_len, escapes) = (u64::from(chunk.coded_len), u64::from(chunk.escapes));
     must(chunk.mode <= 2, "unknown mode of a chunk")?;
     if chunk.mode == 0 {
-        let table = tables
-            .get(usize::from(chunk.table))
-            .ok_or("number of a table")?;
-        must(escapes <= chunk.samples, "more escapes than samples")?;
+        let has_escape = coding.has_escape(chunk.table).ok_or("number of a table")?;
+        let symbols = match coding {
+            Coding::Tools(record, _) => record.units(chunk, tensor.sample_len),
+            _ => chunk.samples,
+        };
+        must(escapes <= symbols, "more escapes than symbols")?;
         must(
-            escapes == 0 || table.has_escape,
+            escapes == 0 || has_escape,
             "escapes without an escape in the table",
         )?;
-        let least = 128 + 4 * escapes;
-        must(
-            coded_len % 2 == 0 && coded_len >= least,
-            "length of coded bytes",
-        )?;
-        must(
-            coded_len <= least + 2 * chunk.samples,
-            "more than a word a sample",
-        )
+        match coding {
+            Coding::Chunked(_) => {
+                let least = 128 + 4 * escapes;
+                must(
+                    coded_len.is_multiple_of(2) && coded_len >= least,
+                    "length of coded bytes",
+                )?;
+                must(
+                    coded_len <= least + 2 * chunk.samples,
+                    "more than a word a sample",
+                )
+            }
+            Coding::Packed(books) => must(
+                coded_len == books[usize::from(chunk.table)].codes_len(chunk.samples) + 4 * escapes,
+                "length of packed codes",
+            ),
+            Coding::Tools(record, _) => record.check_chunk(chunk, tensor.sample_len),
+        }
     } else {
         let samples = if chunk.mode == 1 { chunk.samples } else { 1 };
         must(
@@ -181,20 +240,14 @@ fn check_chunk(chunk: &Chunk, tensor: &Tensor, tables: &[Table]) -> Result<(), R
     }
 }
 
-/// The symbols of a chunk in mode rANS, escapes replaced.
-fn decode_symbols(
-    coded: &[u8],
-    chunk: &Chunk,
-    table: &Table,
-    part: &Part,
-) -> Result<Vec<u16>, Refusal> {
-    let (samples, escapes) = (chunk.samples as usize, usize::from(chunk.escapes));
-    let (coded, escape_bytes) = coded.split_at(coded.len() - 4 * escapes);
-    let mut symbols = rans::decode(coded, table, samples)?;
-    let mut fields = Fields {
-        bytes: escape_bytes,
-    };
-    let positions = (0..escapes)
+/// Section 4.3: replaces escapes. Literals are below `num_symbols`.
+pub(super) fn replace_escapes(
+    symbols: &mut [u16],
+    bytes: &[u8],
+    num_symbols: u32,
+) -> Result<(), Refusal> {
+    let mut fields = Fields { bytes };
+    let positions = (0..bytes.len() / 4)
         .map(|_| fields.u16())
         .collect::<Result<Vec<u16>, _>>()?;
     must(
@@ -202,47 +255,11 @@ fn decode_symbols(
         "positions of escapes do not rise",
     )?;
     for position in positions {
-        must(usize::from(position) < samples, "position of an escape")?;
         let symbol = fields.u16()?;
-        must(symbol >> part.symbol_bits == 0, "symbol of an escape")?;
-        symbols[usize::from(position)] = symbol;
+        must(u32::from(symbol) < num_symbols, "symbol of an escape")?;
+        *symbols
+            .get_mut(usize::from(position))
+            .ok_or("position of an escape")? = symbol;
     }
-    Ok(symbols)
-}
-
-/// Appends the samples of a chunk.
-fn join_planes(symbols: &[u16], planes: &[&[u8]], sample_len: u64, part: &Part, out: &mut Vec<u8>) {
-    let widths = plane_widths(part.stored_bits);
-    for (i, &symbol) in symbols.iter().enumerate() {
-        let mut stored = 0;
-        for (&width, plane) in widths.iter().zip(planes) {
-            stored = stored << width | unpack(plane, width, i);
-        }
-        let sample = join(symbol.into(), stored, sample_len * 8, part);
-        out.extend(&sample.to_le_bytes()[..sample_len as usize]);
-    }
-}
-
-/// The bits of sample `i` in a plane.
-fn unpack(plane: &[u8], width: u8, i: usize) -> u64 {
-    if width == 16 {
-        return u64::from(plane[2 * i]) | u64::from(plane[2 * i + 1]) << 8;
-    }
-    let bit = i * usize::from(width);
-    u64::from(plane[bit / 8]) >> (bit % 8) & ((1 << width) - 1)
-}
-
-/// Sections 5.1 and 5.2: a sample of `n` bits from its symbol and its stored bits.
-fn join(symbol: u64, stored: u64, n: u64, part: &Part) -> u64 {
-    let (k, z) = (part.stored_bits, part.zero_bits);
-    let b = if part.mapping == 2 { k - 1 } else { k };
-    // Through 128 bits: 2^b and the shifts then exist for every b and z.
-    let m = ((u128::from(symbol) << b) | (u128::from(stored) % (1 << b))) << z;
-    let m = m as u64;
-    match part.mapping {
-        0 => m,
-        // m = 2x for x >= 0 and -2x - 1 below.
-        1 => (if m.is_multiple_of(2) { m / 2 } else { !(m / 2) }) & (u64::MAX >> (64 - n)),
-        _ => stored >> (k - 1) << (n - 1) | m,
-    }
+    Ok(())
 }

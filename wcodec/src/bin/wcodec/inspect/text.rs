@@ -11,7 +11,7 @@ use std::path::Path;
 const GAP: u16 = 2;
 
 /// A table without borders. `columns`: each heading; those that begin with `>` hold numbers.
-fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
         .load_style(comfy_table::presets::NOTHING)
