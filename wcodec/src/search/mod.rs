@@ -7,12 +7,12 @@ mod considered;
 pub(crate) mod layout;
 mod measure;
 mod packed;
+mod plain;
 mod tool;
 mod tools;
 
 use crate::chunk::Symbols;
 use crate::entropy::cost::COST_BITS;
-use crate::format::RANS_LANES;
 use crate::samples::{Mapping, Number, Sample, SampleForm, Split};
 use alphabet::Histograms;
 use measure::SymbolForm;
@@ -108,7 +108,7 @@ pub(crate) fn decide<S: Number>(
     let plain = splits.flat_map(|split| {
         let drop_bits = split.symbol_shift().saturating_sub(symbols.shift);
         let histograms = Histograms::new(&measured.counts, drop_bits, one_in > 1);
-        plainly(split, &histograms, wanted, num_samples as u64)
+        plain::ways(split, &histograms, wanted, num_samples as u64)
     });
     tools::decide::<S>(chunks, wanted, plain.collect())
 }
@@ -139,67 +139,6 @@ impl Costed {
 fn in_bits(cost: u64) -> u64 {
     cost >> COST_BITS
 }
-
-/// What symbols that are split off so cost with rANS and with packed codes.
-fn plainly(
-    split: Split,
-    histograms: &Histograms,
-    wanted: Wanted,
-    num_samples: u64,
-) -> impl Iterator<Item = Costed> + use<> {
-    let num_chunks = histograms.chunks.len();
-    let counted = histograms.num_samples();
-    // As if all samples had been counted, and with their stored bits.
-    let scaled = move |cost: u64| {
-        let all = u128::from(cost) * u128::from(num_samples) / u128::from(counted.max(1));
-        let stored = (num_samples * u64::from(split.stored_bits)) << COST_BITS;
-        u64::try_from(all)
-            .unwrap_or(u64::MAX)
-            .saturating_add(stored)
-    };
-    let packed = (wanted.only.is_none() || wanted.only == Some(Tool::Packed)).then(|| {
-        let (cost, book) = packed::best(histograms, split.symbol_bits);
-        Costed {
-            cost: scaled(cost),
-            tool: Tool::Packed,
-            how: format!(
-                "{}-bit codes + {} stored",
-                book.code_bits, split.stored_bits
-            ),
-            estimated_cost: None,
-            decision: Decision {
-                split,
-                symbols: Symbols::Packed(vec![book]),
-                assignment: vec![0; num_chunks],
-                considered: Vec::new(),
-            },
-        }
-    });
-    let rans = (wanted.only != Some(Tool::Packed)).then(|| {
-        let clustering = cluster::cluster(histograms, wanted.effort.max_tables());
-        Costed {
-            cost: scaled(clustering.cost) + num_chunks as u64 * STATES_COST,
-            tool: Tool::Split,
-            how: format!(
-                "rans {} + {} stored, {} tables",
-                split.symbol_bits,
-                split.stored_bits,
-                clustering.tables.len()
-            ),
-            estimated_cost: None,
-            decision: Decision {
-                split,
-                symbols: Symbols::Rans(clustering.tables),
-                assignment: clustering.assignment,
-                considered: Vec::new(),
-            },
-        }
-    });
-    packed.into_iter().chain(rans)
-}
-
-/// What the initial states of a chunk cost beyond what they say of its symbols: half of their bits.
-const STATES_COST: u64 = (RANS_LANES as u64 * 16) << COST_BITS;
 
 /// What to count: the symbols of the candidate that joins most, of which all others' can be made.
 fn symbol_form<S: Sample>(chunks: &[&[u8]], form: SampleForm, effort: Effort) -> SymbolForm {

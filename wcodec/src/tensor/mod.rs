@@ -5,9 +5,13 @@
 
 mod decode;
 mod encode;
+mod entry;
+mod payload;
 mod plan;
 
 pub(crate) use decode::decode_group;
-pub(crate) use encode::{EncodedPart, PartSpec, Payload, encode_part};
-pub use plan::Truncation;
-pub(crate) use plan::{Method, PartEntry, PartPlan};
+pub(crate) use encode::encode_part;
+pub use entry::Truncation;
+pub(crate) use entry::{Method, PartEntry};
+pub(crate) use payload::{EncodedPart, PartSpec, Payload};
+pub(crate) use plan::PartPlan;

@@ -1,7 +1,7 @@
 //! What all samples of a part cost with tools, and with which tables.
 
 use super::super::alphabet::Histograms;
-use super::super::{Costed, Decision, Effort, STATES_COST, cluster};
+use super::super::{Costed, Decision, Effort, cluster, plain::STATES_COST};
 use super::{Candidate, Number, bits};
 use crate::chunk::Symbols;
 use crate::samples::{Mapping, Split};

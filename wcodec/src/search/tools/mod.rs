@@ -3,12 +3,13 @@
 
 mod estimate;
 mod evaluate;
+mod numbers;
 mod palette;
 
 use super::{Considered, Costed, Decision, Effort, Tool, Verdict, Wanted, in_bits};
 use crate::entropy::cost::COST_BITS;
 use crate::predict::Predictor;
-use crate::samples::{Mapping, Number, Order, SampleForm};
+use crate::samples::{Mapping, Number, SampleForm};
 use crate::tools::{Classes, Contexts, ContextsKind, NIBBLE_BITS, Prediction, Tools};
 use crate::transform::Transform;
 use estimate::Windows;
@@ -113,7 +114,7 @@ fn candidates<S: Number>(
             estimate: windows.nibbles_cost(),
         });
     }
-    found.extend(numeric(&windows, wanted, row, plain));
+    found.extend(numbers::candidates(&windows, wanted, row, plain));
     let mut left_out = Vec::new();
     if only.is_none() {
         // Floats without structure come out even, but for chance.
@@ -226,114 +227,6 @@ fn float_classes<S: Number>(windows: &Windows<S>, form: SampleForm) -> Vec<Candi
     all.min_by_key(|candidate| candidate.estimate)
         .into_iter()
         .collect()
-}
-
-const PREDICTED_KINDS: &[ContextsKind] = &[
-    ContextsKind::None,
-    ContextsKind::Above,
-    ContextsKind::Columns,
-];
-const TRANSFORMED_KINDS: &[ContextsKind] = &[ContextsKind::None, ContextsKind::Bands];
-
-/// Predictions and transforms of the samples as numbers.
-fn numeric<S: Number>(
-    windows: &Windows<S>,
-    wanted: Wanted,
-    row: usize,
-    plain: u64,
-) -> Vec<Candidate> {
-    let order = match wanted.form.mapping {
-        Mapping::Float => Order::Float,
-        Mapping::Zigzag => Order::Signed,
-        Mapping::Unsigned => Order::Unsigned,
-    };
-    let candidate = |tool, prediction, transform| {
-        let is_changed =
-            prediction != Prediction::Whole(Predictor::None) || transform != Transform::None;
-        let tools = Tools {
-            order: is_changed.then_some(order),
-            prediction,
-            transform,
-            row: u32::try_from(row).unwrap_or(1),
-            ..plain_tools::<S>(Classes::Tokens {
-                sample_bits: sample_bits::<S>(),
-            })
-        };
-        Candidate {
-            tool,
-            estimate: windows.cost(&tools),
-            kinds: if transform == Transform::None {
-                PREDICTED_KINDS
-            } else {
-                TRANSFORMED_KINDS
-            },
-            tools,
-        }
-    };
-    let predicted = |predictor| {
-        let tool = Tool::of_predictor(predictor);
-        candidate(tool, Prediction::Whole(predictor), Transform::None)
-    };
-    if let Some(only) = wanted.only {
-        return match only {
-            Tool::Tiles => vec![candidate(only, Prediction::Tiles, Transform::None)],
-            Tool::Dct => vec![candidate(
-                only,
-                Prediction::Whole(Predictor::None),
-                Transform::Dct,
-            )],
-            Tool::Adst => vec![candidate(
-                only,
-                Prediction::Whole(Predictor::None),
-                Transform::Adst,
-            )],
-            _ => Predictor::ALL
-                .into_iter()
-                .filter(|&predictor| {
-                    predictor != Predictor::None && Tool::of_predictor(predictor) == only
-                })
-                .map(predicted)
-                .collect(),
-        };
-    }
-    let mut found = Vec::new();
-    if wanted.form.mapping != Mapping::Float && S::BYTES > 1 {
-        // Integers whose sizes differ.
-        found.push(predicted(Predictor::None));
-    }
-    let simple = [Predictor::Left, Predictor::Top].map(predicted);
-    // Where neighbours tell nothing at all, nothing finer does.
-    let is_hopeless = |candidate: &Candidate| candidate.estimate > plain + plain / 8;
-    let is_over = simple.iter().all(is_hopeless);
-    found.extend(simple);
-    if is_over {
-        return found;
-    }
-    let finer = [
-        Predictor::Average,
-        Predictor::Planar,
-        Predictor::TopSlope,
-        Predictor::LeftSlope,
-    ];
-    found.extend(finer.map(predicted));
-    let best = found
-        .iter()
-        .min_by_key(|candidate| candidate.estimate)
-        .map_or(Prediction::Whole(Predictor::None), |candidate| {
-            candidate.tools.prediction
-        });
-    found.push(candidate(Tool::Tiles, Prediction::Tiles, Transform::None));
-    for (tool, transform) in [(Tool::Dct, Transform::Dct), (Tool::Adst, Transform::Adst)] {
-        found.push(candidate(
-            tool,
-            Prediction::Whole(Predictor::None),
-            transform,
-        ));
-        if best != Prediction::Whole(Predictor::None) {
-            found.push(candidate(tool, best, transform));
-        }
-    }
-    found
 }
 
 /// A cost of whole bits.
