@@ -6,11 +6,12 @@ use crate::entropy::cost::entropy;
 use crate::tools::{Classes, Forward, Tools};
 
 /// Samples of a window, about, and most columns of it.
-const WINDOW_SAMPLES: usize = 1024;
-const WINDOW_COLUMNS: usize = 128;
+const WINDOW_SAMPLES: usize = 512;
+const WINDOW_COLUMNS: usize = 64;
 /// A part of more samples than these has a window more.
 const SAMPLES_PER_WINDOW: usize = 1 << 18;
-const MOST_WINDOWS: usize = 4;
+const FEWEST_WINDOWS: usize = 3;
+const MOST_WINDOWS: usize = 6;
 
 /// A few: one in so many.
 const SOME: usize = 64;
@@ -28,9 +29,7 @@ pub(super) struct Windows<S> {
 impl<S: Number> Windows<S> {
     pub(super) fn new(chunks: &[&[u8]], row: usize) -> Self {
         let num_samples: usize = chunks.iter().map(|raw| raw.len() / S::BYTES).sum();
-        let num_windows = (1 + num_samples / SAMPLES_PER_WINDOW)
-            .min(MOST_WINDOWS)
-            .min(chunks.len());
+        let num_windows = (FEWEST_WINDOWS + num_samples / SAMPLES_PER_WINDOW).min(MOST_WINDOWS);
         let rows_in = |raw: &[u8]| raw.len() / S::BYTES / row;
         let columns = if chunks.iter().all(|raw| rows_in(raw) <= 1) {
             row.min(WINDOW_SAMPLES)
@@ -40,11 +39,15 @@ impl<S: Number> Windows<S> {
         let window = |number: usize| {
             let raw = chunks[number * chunks.len() / num_windows];
             let rows = rows_in(raw).clamp(1, (WINDOW_SAMPLES / columns).max(4));
-            let first = rows_in(raw).saturating_sub(rows) / 2;
+            // Windows lie in different rows and columns.
+            let nth = |room: usize| room * (number + 1) / (num_windows + 1);
+            let first = nth(rows_in(raw).saturating_sub(rows));
+            let column = nth(row - columns);
             let lines = raw[first * row * S::BYTES..]
                 .chunks(row * S::BYTES)
                 .take(rows);
-            let samples = lines.flat_map(|line| line.chunks_exact(S::BYTES).take(columns));
+            let samples =
+                lines.flat_map(|line| line.chunks_exact(S::BYTES).skip(column).take(columns));
             samples.map(S::from_bytes).collect()
         };
         Self {
