@@ -317,3 +317,13 @@ fn normal_weights_shrink() {
         );
     }
 }
+
+#[test]
+fn tensors_without_elements_have_an_order() {
+    let empty = |number: u8| Tensor::new(&format!("none.{number}"), Dtype::F32, &[0], Vec::new());
+    let mut tensors: Vec<Tensor> = (0..9).map(empty).collect();
+    tensors.push(Tensor::new("some", Dtype::F32, &[1], vec![1, 2, 3, 4]));
+    let encoded = || std::fs::read(encode(&tensors, Effort::Default).file).unwrap();
+    let first = encoded();
+    assert!((0..5).all(|_| encoded() == first));
+}

@@ -217,7 +217,15 @@ impl<'a> Checkpoint<'a> {
             ));
         }
         let source = self.sources.len();
-        for name in metadata.offset_keys() {
+        let mut names = metadata.offset_keys();
+        // Tensors without elements lie where others begin: by their names, so that the order is always the same.
+        names.sort_by_cached_key(|name| {
+            (
+                metadata.info(name).map(|info| info.data_offsets),
+                name.clone(),
+            )
+        });
+        for name in names {
             let Some(info) = metadata.info(&name) else {
                 continue;
             };

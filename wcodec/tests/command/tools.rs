@@ -96,7 +96,24 @@ fn an_explanation_names_the_winner_of_each_tensor() {
         &["encode", "m.safetensors", "--explain", "none/why.json"],
     )
     .failed(3, &["none"]);
-    wcodec(home, &[encode.as_slice(), &["--force"]].concat()).succeeded();
+    // Not even with --force: it could be the checkpoint.
+    let source = fs::read(home.join("m.safetensors")).unwrap();
+    let onto = [
+        "encode",
+        "m.safetensors",
+        "--force",
+        "--explain",
+        "m.safetensors",
+    ];
+    wcodec(home, &onto).failed(2, &["replaces nothing"]);
+    assert!(fs::read(home.join("m.safetensors")).unwrap() == source);
+    // A failed encoder leaves no explanation.
+    wcodec(
+        home,
+        &["encode", "none", "-o", "n.wcodec", "--explain", "new.json"],
+    )
+    .failed(3, &["none"]);
+    assert!(!home.join("new.json").exists());
 }
 
 #[test]

@@ -128,10 +128,10 @@ pub(crate) struct Encode {
     /// Use one coding tool wherever it can be used, to learn what it is worth
     #[arg(long, value_name = "TOOL", conflicts_with = "coder", value_parser = tool_parser())]
     pub(crate) only: Option<Tool>,
-    /// Write to this file, as JSON, which ways to code each tensor were considered, their costs, and what was taken
+    /// Write to this new file, as JSON, which ways to code each tensor were considered, their costs, and what was taken
     #[arg(long, value_name = "FILE")]
     pub(crate) explain: Option<PathBuf>,
-    /// Replace the target (and the explanation) if it stands already
+    /// Replace the target if it stands already
     #[arg(long, short)]
     pub(crate) force: bool,
     /// A further file to carry along, under its own name; may be given several times

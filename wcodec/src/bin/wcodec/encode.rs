@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Encode) -> Outcome {
     };
     check_target(&args.source, &target)?;
     let explainer = match &args.explain {
-        Some(path) => Some(Explainer::new(path, &target, args.force)?),
+        Some(path) => Some(Explainer::new(path, &target)?),
         None => None,
     };
     let explain = |explanation: Explanation<'_>| {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use wcodec::checkpoint::Explanation;
-use wcodec::{Considered, Error, ErrorKind};
+use wcodec::{Considered, Error};
 
 /// A part of a tensor.
 #[derive(Serialize)]
@@ -39,16 +39,26 @@ struct Report<'a> {
     parts: &'a [Part],
 }
 
-/// The explanations so far, for a file that is not there yet.
+/// The explanations so far, and the file for them, which was not there before: nothing that stands is ever replaced.
 pub(crate) struct Explainer {
     path: PathBuf,
-    replace: bool,
+    /// `None` once it is written.
+    file: Option<File>,
     parts: Mutex<Vec<Part>>,
 }
 
+impl Drop for Explainer {
+    /// Leaves no empty file where the encoder failed.
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = std::fs::remove_file(&self.path); // it was ours; there is nothing else to say
+        }
+    }
+}
+
 impl Explainer {
-    /// Refuses, before any work, a file that may not be written.
-    pub(crate) fn new(path: &Path, target: &Path, replace: bool) -> Outcome<Self> {
+    /// Makes the file, before any work, or refuses one that is there.
+    pub(crate) fn new(path: &Path, target: &Path) -> Outcome<Self> {
         output::check_folder_of(path)?;
         if path == target {
             let what = format!(
@@ -57,22 +67,17 @@ impl Explainer {
             );
             return Err(Failure::Usage(what));
         }
-        match path.symlink_metadata() {
-            Ok(found) if !found.is_file() => {
-                let what = format!(
-                    "{}: is there and not a regular file; name another one",
-                    path.display()
-                );
-                return Err(Failure::Usage(what));
+        let file = match File::create_new(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let what = "is there already, and an explanation replaces nothing; name a new file";
+                return Err(Failure::Usage(format!("{}: {what}", path.display())));
             }
-            Ok(_) if !replace => {
-                return Err(Error::from(ErrorKind::TargetExists).in_file(path).into());
-            }
-            _ => {}
-        }
+            Err(error) => return Err(Error::from(error).in_file(path).into()),
+        };
         Ok(Self {
             path: path.to_owned(),
-            replace,
+            file: Some(file),
             parts: Mutex::default(),
         })
     }
@@ -88,38 +93,30 @@ impl Explainer {
             considered: explanation.considered.iter().map(way).collect(),
         };
         // A poisoned lock is of another note that failed: the list is whole all the same.
-        let mut parts = self
-            .parts
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.push(part);
     }
 
     /// Writes the file.
-    pub(crate) fn write(self, checkpoint: &Path, file: &Path) -> Outcome {
-        let parts = self
-            .parts
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+    pub(crate) fn write(mut self, checkpoint: &Path, file: &Path) -> Outcome {
+        let parts = std::mem::take(&mut self.parts).into_inner();
+        let parts = parts.unwrap_or_else(PoisonError::into_inner);
         let report = Report {
             checkpoint,
             file,
             parts: &parts,
         };
-        let write = || -> io::Result<()> {
-            let mut options = File::options();
-            options.write(true).truncate(true);
-            let options = if self.replace {
-                options.create(true)
-            } else {
-                options.create_new(true)
-            };
-            let mut out = io::BufWriter::new(options.open(&self.path)?);
+        let write = |out: &File| -> io::Result<()> {
+            let mut out = io::BufWriter::new(out);
             serde_json::to_writer_pretty(&mut out, &report)?;
             out.write_all(b"\n")?;
             out.flush()
         };
-        write().map_err(|error| Error::from(error).in_file(&self.path).into())
+        if let Some(out) = &self.file {
+            write(out).map_err(|error| Error::from(error).in_file(&self.path))?;
+        }
+        self.file = None;
+        Ok(())
     }
 }
 

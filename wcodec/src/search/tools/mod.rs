@@ -21,6 +21,12 @@ const TOOLS_WORTH: u64 = 256;
 /// Estimates of floats have to promise so much (1/n) to be worth measuring.
 const ESTIMATE_WORTH: u64 = 64;
 
+/// A little: this fraction (1/n) of the bits.
+const LITTLE: u64 = 32;
+
+/// Parts of fewer samples are many, and what they save is little.
+const TINY_SAMPLES: usize = 4096;
+
 /// A way to code a part, before it is measured.
 #[derive(Debug, Clone)]
 struct Candidate {
@@ -94,6 +100,7 @@ fn candidates<S: Number>(
     let Wanted { form, only, .. } = wanted;
     let row = row_of::<S>(chunks, wanted.row);
     let windows = Windows::<S>::new(chunks, row);
+    let num_samples: usize = chunks.iter().map(|raw| raw.len() / S::BYTES).sum();
     let mut found = Vec::new();
     let is_wanted = |tool| only.is_none_or(|only| only == tool);
     if is_wanted(Tool::Palette) && S::BYTES > 1 {
@@ -117,15 +124,22 @@ fn candidates<S: Number>(
     found.extend(numbers::candidates(&windows, wanted, row, plain));
     let mut left_out = Vec::new();
     if only.is_none() {
-        // Floats without structure come out even, but for chance.
+        // Samples without structure come out even, but for chance.
         let chance = match form.mapping {
             Mapping::Float => plain / ESTIMATE_WORTH,
-            _ => 0,
+            _ => plain / TOOLS_WORTH,
         };
         found.sort_by_key(|candidate| candidate.estimate);
         let promising = found.partition_point(|candidate| candidate.estimate + chance < plain);
+        // Where little is promised, only the best is tried, and plainly.
+        let best = found.first_mut();
+        let little = best.filter(|best| best.estimate + plain / LITTLE > plain);
+        let is_little = little
+            .map(|best| best.kinds = &[ContextsKind::None])
+            .is_some();
         let most = match wanted.effort {
             Effort::Fast => 1,
+            Effort::Default if num_samples < TINY_SAMPLES || is_little => 1,
             Effort::Default => 5,
             Effort::Max => usize::MAX,
         };

@@ -76,6 +76,12 @@ pub(super) fn candidates<S: Number>(
         };
     }
     let mut found = Vec::new();
+    if !windows.has_rows {
+        // All others are these in a single row.
+        return [Predictor::Left, Predictor::LeftSlope]
+            .map(predicted)
+            .into();
+    }
     if wanted.form.mapping != Mapping::Float && S::BYTES > 1 {
         // Integers whose sizes differ.
         found.push(predicted(Predictor::None));
