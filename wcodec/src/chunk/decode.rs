@@ -3,8 +3,9 @@
 
 use super::CodeBook;
 use super::merge::{BLOCK, Block, Merger, Stored};
-use super::{ChunkEntry, Coder, ESCAPE_BYTES, Mode};
+use super::{ChunkEntry, Coder, Mode};
 use crate::bitplane::{MAX_PLANES, Plane, planes};
+use crate::entropy::escapes::{self, ESCAPE_BYTES};
 use crate::entropy::rans::{DecodeTable, Decoder};
 use crate::entropy::simd::{Isa, MAX_IN_FLIGHT};
 use crate::error::ErrorKind;
@@ -95,9 +96,9 @@ fn verify(what: &'static str, stored: u32, computed: u32) -> Result<(), ErrorKin
     })
 }
 
-/// Decodes several rANS chunks (at most [`MAX_IN_FLIGHT`]), one in the shadow of the other, each as [`decode`] decodes it.
+/// Decodes several chunks of rANS (at most [`MAX_IN_FLIGHT`]), one in the shadow of the other, each as [`decode`] decodes it.
 ///
-/// `false` if any is in another mode or damaged: `decode` then says which, and how. The outputs then hold unspecified
+/// `false` if any is coded otherwise or damaged: `decode` then says which, and how. The outputs then hold unspecified
 /// elements.
 ///
 /// # Panics
@@ -154,7 +155,7 @@ fn decode_opened<S: Sample, T>(
     Ok(())
 }
 
-/// What a chunk in mode rANS has beside its states and words.
+/// What a coded chunk has beside its states and words, or its codes.
 #[derive(Debug, Clone, Copy)]
 struct Rest<'a> {
     stored: Stored<'a>,
@@ -162,7 +163,7 @@ struct Rest<'a> {
     escapes: &'a [u8],
 }
 
-/// Verifies the checksums of a chunk in mode rANS and takes it apart.
+/// Verifies the checksums of a chunk of rANS and takes it apart.
 fn open<'a>(
     chunk: ChunkView<'a>,
     tables: &'a [DecodeTable],
@@ -242,7 +243,7 @@ fn split_escapes<'a>(
     })
 }
 
-/// Verifies the checksum of a chunk in mode rANS that is coded with tools, and takes it apart.
+/// Verifies the checksum of a chunk that is coded with tools, and takes it apart.
 fn open_tools<'a>(
     chunk: ChunkView<'a>,
     tools: &'a Tools,
@@ -293,24 +294,10 @@ fn patch_escapes<S: Sample, T, F: Fn(S) -> T>(
     merger: &Merger<'_, S, F>,
     out: &mut [T],
 ) -> Result<(), ErrorKind> {
-    let (fields, _) = escapes.as_chunks::<2>();
-    let (positions, literals) = fields
-        .split_at_checked(fields.len() / 2)
-        .unwrap_or_default();
-    let mut previous = None;
-    for (position, literal) in positions.iter().zip(literals) {
-        let position = usize::from(u16::from_le_bytes(*position));
-        let literal = u16::from_le_bytes(*literal);
-        let in_order = previous.is_none_or(|previous| previous < position);
-        let target = out
-            .get_mut(position)
-            .filter(|_| in_order && literal >> stored.split.symbol_bits == 0);
-        let target = target.ok_or(ErrorKind::Malformed {
-            what: "escape",
-            rule: "4.3",
-        })?;
+    escapes::each(escapes, |position, literal| {
+        let is_symbol = literal >> stored.split.symbol_bits == 0;
+        let target = out.get_mut(position).filter(|_| is_symbol)?;
         *target = merger.convert(stored.sample(position, literal));
-        previous = Some(position);
-    }
-    Ok(())
+        Some(())
+    })
 }

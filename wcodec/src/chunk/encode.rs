@@ -1,7 +1,8 @@
 //! Samples to chunk.
 
-use super::{ChunkEntry, ESCAPE_BYTES, Mode, SymbolEncoder};
+use super::{ChunkEntry, Mode, SymbolEncoder};
 use crate::bitplane;
+use crate::entropy::escapes::{self, ESCAPE_BYTES};
 use crate::entropy::rans::{EncodeTable, Encoder, Symbol};
 use crate::entropy::simd::{Isa, Work};
 use crate::format::{CHUNK_ALIGN, checksum, checksum_append};
@@ -171,10 +172,8 @@ fn encode_split<S: Sample, Y: Symbol>(
     let coded_bytes = symbols_bytes + escapes.len() * ESCAPE_BYTES;
     let out = &mut out[..coded_bytes.next_multiple_of(CHUNK_ALIGN)];
     let (words, padding) = out[symbols_bytes..].split_at_mut(escapes.len() * ESCAPE_BYTES);
-    let (positions, literals): (Vec<u16>, Vec<u16>) = escapes.into_iter().unzip();
-    let each = words.as_chunks_mut().0.iter_mut();
-    for (bytes, word) in each.zip(positions.into_iter().chain(literals)) {
-        *bytes = word.to_le_bytes();
+    for (to, byte) in words.iter_mut().zip(escapes::bytes(&escapes)) {
+        *to = byte;
     }
     padding.fill(0);
     Some(ChunkEntry {

@@ -4,8 +4,8 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
-use super::ESCAPE_BYTES;
 use super::packed::{CodeBook, CodeTable};
+use crate::entropy::escapes::ESCAPE_BYTES;
 use crate::entropy::rans::decode::STATES_BYTES;
 use crate::entropy::rans::{EncodeTable, Table};
 use crate::error::ErrorKind;

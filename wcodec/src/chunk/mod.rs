@@ -24,6 +24,3 @@ pub(crate) enum Coder {
     /// Codes of fixed length, with code books that chunks choose from.
     Packed(Vec<CodeBook>),
 }
-
-/// Bytes of one escape: its position and its literal.
-pub(crate) const ESCAPE_BYTES: usize = 4;

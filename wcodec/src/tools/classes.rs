@@ -106,11 +106,7 @@ impl Classes {
                 has_full,
                 ..
             } => {
-                let form = FloatForm {
-                    fraction_bits: fraction_bits.into(),
-                    zero_bits: zero_bits.into(),
-                    has_full,
-                };
+                let form = FloatForm::new(fraction_bits, zero_bits, has_full);
                 samples
                     .iter()
                     .for_each(|sample| push(form.forward(sample.widen(), S::BITS)));
@@ -148,11 +144,7 @@ impl Classes {
                 has_full,
                 ..
             } => {
-                let form = FloatForm {
-                    fraction_bits: fraction_bits.into(),
-                    zero_bits: zero_bits.into(),
-                    has_full,
-                };
+                let form = FloatForm::new(fraction_bits, zero_bits, has_full);
                 pairs.for_each(|(out, &class)| {
                     *out = S::from_low_bits(form.inverse(class, bits, S::BITS))
                 });
@@ -207,6 +199,14 @@ struct FloatForm {
 }
 
 impl FloatForm {
+    fn new(fraction_bits: u8, zero_bits: u8, has_full: bool) -> Self {
+        Self {
+            fraction_bits: fraction_bits.into(),
+            zero_bits: zero_bits.into(),
+            has_full,
+        }
+    }
+
     fn forward(self, sample: u64, sample_bits: u32) -> Classified {
         if sample == 0 {
             return Classified::alone(0);

@@ -3,7 +3,8 @@
 
 use super::{NIBBLE_BITS, Prediction, Tools, tiles};
 use crate::bitplane::stream::BitReader;
-use crate::entropy::rans::{DecodeTable, Decoder, Values, contexts};
+use crate::entropy::escapes;
+use crate::entropy::rans::{DecodeTable, Decoder, contexts};
 use crate::error::ErrorKind;
 use crate::predict::{self, Predictor, Predictors};
 use crate::samples::Number;
@@ -80,17 +81,9 @@ fn symbols(coded: Coded<'_>, num_units: usize) -> Result<Vec<u16>, ErrorKind> {
     for symbols in symbols.chunks_mut(BLOCK) {
         let codes = codes.get_mut(..symbols.len()).unwrap_or_default();
         decoder.decode(codes)?;
-        match table.values() {
-            Values::Above(base) => {
-                for (symbol, &code) in symbols.iter_mut().zip(&*codes) {
-                    *symbol = base.wrapping_add(code.into());
-                }
-            }
-            Values::Table(values) => {
-                for (symbol, &code) in symbols.iter_mut().zip(&*codes) {
-                    *symbol = values.get(usize::from(code)).copied().unwrap_or(0);
-                }
-            }
+        let values = table.values();
+        for (symbol, &code) in symbols.iter_mut().zip(&*codes) {
+            *symbol = values.symbol(code);
         }
     }
     decoder.finish()?;
@@ -100,24 +93,11 @@ fn symbols(coded: Coded<'_>, num_units: usize) -> Result<Vec<u16>, ErrorKind> {
 
 /// Replaces the symbols that were escapes (FORMAT.md 4.3).
 fn patch_escapes(coded: Coded<'_>, symbols: &mut [u16]) -> Result<(), ErrorKind> {
-    let (fields, _) = coded.escapes.as_chunks::<2>();
-    let (positions, literals) = fields
-        .split_at_checked(fields.len() / 2)
-        .unwrap_or_default();
-    let mut previous = None;
-    for (position, literal) in positions.iter().zip(literals) {
-        let position = usize::from(u16::from_le_bytes(*position));
-        let literal = u16::from_le_bytes(*literal);
-        let in_order = previous.is_none_or(|previous| previous < position);
+    escapes::each(coded.escapes, |position, literal| {
         let is_class = usize::from(literal) < coded.tools.classes.len();
-        let symbol = symbols.get_mut(position).filter(|_| in_order && is_class);
-        *symbol.ok_or(ErrorKind::Malformed {
-            what: "escape",
-            rule: "4.3",
-        })? = literal;
-        previous = Some(position);
-    }
-    Ok(())
+        *symbols.get_mut(position).filter(|_| is_class)? = literal;
+        Some(())
+    })
 }
 
 /// What the symbols stand for, with their bits: residuals or coefficients first, then numbers, then units.

@@ -2,6 +2,7 @@
 
 use super::{NIBBLE_BITS, Prediction, Tools, tiles};
 use crate::bitplane::stream::BitWriter;
+use crate::entropy::escapes;
 use crate::entropy::rans::{EncodeTable, Encoder};
 use crate::predict::{self, Predictor, Predictors, TILE};
 use crate::samples::Number;
@@ -95,7 +96,7 @@ fn best_of_tiles<S: Number>(numbers: &[S], row: usize) -> Vec<Predictor> {
 }
 
 /// About how many bits a residual takes.
-pub(crate) fn length<S: Number>(residual: S) -> u64 {
+fn length<S: Number>(residual: S) -> u64 {
     u64::from(64 - residual.zigzag().widen().leading_zeros())
 }
 
@@ -134,15 +135,6 @@ pub(crate) fn encode(
     out.resize(coded.len(), 0);
     coded.write(out);
     out.extend_from_slice(bits);
-    out.extend(
-        escapes
-            .iter()
-            .flat_map(|(position, _)| position.to_le_bytes()),
-    );
-    out.extend(
-        escapes
-            .iter()
-            .flat_map(|(_, literal)| literal.to_le_bytes()),
-    );
+    out.extend(escapes::bytes(&escapes));
     Some((bits.len(), num_escapes))
 }

@@ -52,11 +52,14 @@ pub(crate) struct Tools {
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 impl Tools {
+    /// Whether samples are predicted or transformed, and therefore have an order.
+    pub(crate) fn has_numbers(&self) -> bool {
+        self.prediction != Prediction::Whole(Predictor::None) || self.transform != Transform::None
+    }
+
     /// Whether a chunk's rows matter.
     pub(crate) fn has_rows(&self) -> bool {
-        self.prediction != Prediction::Whole(Predictor::None)
-            || self.transform != Transform::None
-            || self.contexts.has_rows()
+        self.has_numbers() || self.contexts.has_rows()
     }
 
     /// Units of `num_samples` samples of `sample_bytes`.
@@ -111,9 +114,8 @@ impl Tools {
             contexts,
             row,
         };
-        let is_changed = tools.prediction != Prediction::Whole(Predictor::None)
-            || tools.transform != Transform::None;
-        if (tools.order.is_some() != is_changed) || (is_nibbles && is_changed) {
+        let has_numbers = tools.has_numbers();
+        if (tools.order.is_some() != has_numbers) || (is_nibbles && has_numbers) {
             return Err(malformed("order of samples"));
         }
         if !(u32::from(tools.has_rows())..=MAX_ROW).contains(&row) || (!tools.has_rows() && row > 0)

@@ -2,9 +2,8 @@
 //! (FORMAT.md, section 6.4). Scalar: the lanes of one group look in different tables.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-use super::decode::{DecodeTable, Decoder, LANES, OUT_OF_WORDS, SLOT_MASK, Values, step};
+use super::decode::{DecodeTable, Decoder, LANES, OUT_OF_WORDS, SLOT_MASK, renormalised, step};
 use crate::error::ErrorKind;
-use crate::format::{RANS_STATE_MIN, RANS_WORD_BITS};
 
 /// Decodes `symbols.len()` symbols from `coded`: states and words, nothing else. `table_of(index, before)` is the table of a
 /// symbol, given all symbols of the groups of 32 before its own.
@@ -30,17 +29,8 @@ pub(crate) fn decode(
             let table = tables.get(usize::from(table_of(index, before)));
             let table = table.ok_or(NO_TABLE)?;
             let slot = table.kernel().slot(*state & SLOT_MASK);
-            *out = match table.values() {
-                Values::Above(base) => base.wrapping_add(slot.code.into()),
-                Values::Table(values) => values.get(usize::from(slot.code)).copied().unwrap_or(0),
-            };
-            let mut next = step(slot, *state);
-            if next < RANS_STATE_MIN {
-                let (word, rest) = decoder.words.split_first_chunk().ok_or(OUT_OF_WORDS)?;
-                next = (next << RANS_WORD_BITS) | u32::from(u16::from_le_bytes(*word));
-                decoder.words = rest;
-            }
-            *state = next;
+            *out = table.values().symbol(slot.code);
+            *state = renormalised(step(slot, *state), &mut decoder.words)?;
         }
         first += LANES;
     }

@@ -139,6 +139,17 @@ pub(crate) enum Values<'a> {
     Table(&'a [u16; 256]),
 }
 
+impl Values<'_> {
+    /// The symbol that a code stands for.
+    #[inline]
+    pub(crate) fn symbol(&self, code: u8) -> u16 {
+        match self {
+            Self::Above(base) => base.wrapping_add(code.into()),
+            Self::Table(values) => values.get(usize::from(code)).copied().unwrap_or(0),
+        }
+    }
+}
+
 /// A table in the form that this machine's decoder looks slots up in.
 #[derive(Debug)]
 pub(crate) struct DecodeTable {
@@ -307,17 +318,8 @@ impl<'a> Decoder<'a> {
     fn decode_tail(&mut self, out: &mut [u8]) -> Result<(), ErrorKind> {
         for (state, out) in self.states.iter_mut().zip(out) {
             let slot = self.table.kernel.slot(*state & SLOT_MASK);
-            let mut next = step(slot, *state);
             *out = slot.code;
-            if next < RANS_STATE_MIN {
-                let (word, rest) = self
-                    .words
-                    .split_first_chunk::<WORD_BYTES>()
-                    .ok_or(OUT_OF_WORDS)?;
-                next = (next << RANS_WORD_BITS) | u32::from(u16::from_le_bytes(*word));
-                self.words = rest;
-            }
-            *state = next;
+            *state = renormalised(step(slot, *state), &mut self.words)?;
         }
         Ok(())
     }
@@ -342,6 +344,22 @@ pub(super) const OUT_OF_WORDS: ErrorKind = ErrorKind::Malformed {
     what: "number of rANS words",
     rule: "6.3",
 };
+
+/// A state with the next word, if it is below the lower bound without.
+///
+/// # Errors
+///
+/// `Malformed` (rule 6.3) if there is no word left.
+pub(super) fn renormalised(state: u32, words: &mut &[u8]) -> Result<u32, ErrorKind> {
+    if state >= RANS_STATE_MIN {
+        return Ok(state);
+    }
+    let (word, rest) = words
+        .split_first_chunk::<WORD_BYTES>()
+        .ok_or(OUT_OF_WORDS)?;
+    *words = rest;
+    Ok((state << RANS_WORD_BITS) | u32::from(u16::from_le_bytes(*word)))
+}
 
 /// A state with one symbol taken off it, before renormalisation.
 #[inline(always)]

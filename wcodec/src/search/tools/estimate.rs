@@ -15,13 +15,6 @@ const MOST_WINDOWS: usize = 6;
 
 /// A few: one in so many.
 const SOME: usize = 64;
-/// By how much the entropy of a few samples is too little, on average: half a nat for each symbol but one (G. A. Miller, Note on
-/// the bias of information estimates, 1955).
-fn too_little(counts: &[u32]) -> u64 {
-    let used = counts.iter().filter(|count| **count > 0).count() as u64;
-    used.saturating_sub(1) * bits(1) * 1443 / 2000
-}
-
 /// What says which tools they are, about.
 const RECORD_BITS: u64 = 100;
 
@@ -30,7 +23,7 @@ pub(super) struct Windows<S> {
     columns: usize,
     windows: Vec<Vec<S>>,
     /// Of the part.
-    num_samples: usize,
+    pub(super) num_samples: usize,
     /// Whether some chunk has more than a row.
     pub(super) has_rows: bool,
 }
@@ -40,11 +33,12 @@ impl<S: Number> Windows<S> {
         let num_samples: usize = chunks.iter().map(|raw| raw.len() / S::BYTES).sum();
         let num_windows = (FEWEST_WINDOWS + num_samples / SAMPLES_PER_WINDOW).min(MOST_WINDOWS);
         let rows_in = |raw: &[u8]| raw.len() / S::BYTES / row;
-        let columns = if chunks.iter().all(|raw| rows_in(raw) <= 1) {
-            row.min(WINDOW_SAMPLES)
+        let has_rows = chunks.iter().any(|raw| rows_in(raw) > 1);
+        let columns = row.min(if has_rows {
+            WINDOW_COLUMNS
         } else {
-            row.min(WINDOW_COLUMNS)
-        };
+            WINDOW_SAMPLES
+        });
         let window = |number: usize| {
             let raw = chunks[number * chunks.len() / num_windows];
             let rows = rows_in(raw).clamp(1, (WINDOW_SAMPLES / columns).max(4));
@@ -60,7 +54,7 @@ impl<S: Number> Windows<S> {
             samples.map(S::from_bytes).collect()
         };
         Self {
-            has_rows: chunks.iter().any(|raw| rows_in(raw) > 1),
+            has_rows,
             num_samples,
             columns,
             windows: (0..num_windows).map(window).collect(),
@@ -145,4 +139,11 @@ impl<S: Number> Windows<S> {
         let num_samples = self.windows.iter().map(Vec::len).sum::<usize>();
         (entropy(&counts) + too_little(&counts)) / num_samples.max(1) as u64
     }
+}
+
+/// By how much the entropy of a few samples is too little, on average: half a nat for each symbol but one (G. A. Miller, Note on
+/// the bias of information estimates, 1955).
+fn too_little(counts: &[u32]) -> u64 {
+    let used = counts.iter().filter(|count| **count > 0).count() as u64;
+    used.saturating_sub(1) * bits(1) * 1443 / 2000
 }

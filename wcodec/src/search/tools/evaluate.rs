@@ -27,56 +27,62 @@ pub(super) fn evaluate<S: Number>(
     let may_be_columns = row <= MOST_COLUMNS && num_samples >= ROWS_OF_COLUMNS * row;
     let kinds = candidate.kinds.iter();
     let kinds = kinds.filter(|&&kind| kind != ContextsKind::Columns || may_be_columns);
-    let measured = kinds.filter_map(|&kind| {
-        let counts = count::<S>(chunks, &candidate.tools, kind);
-        decision(
-            candidate,
-            kind,
-            &counts,
-            (chunks.len(), num_samples as u64),
-            effort,
-        )
-    });
-    measured.collect()
+    let kinds: Vec<ContextsKind> = kinds.copied().collect();
+    let counted = count::<S>(chunks, &candidate.tools, &kinds);
+    let sizes = (chunks.len(), num_samples as u64);
+    let measured = kinds.iter().zip(counted);
+    let decided =
+        measured.filter_map(|(&kind, counts)| decision(candidate, kind, &counts, sizes, effort));
+    decided.collect()
 }
 
-fn count<S: Number>(chunks: &[&[u8]], tools: &Tools, kind: ContextsKind) -> Counts {
+/// The counts for each of `kinds`.
+fn count<S: Number>(chunks: &[&[u8]], tools: &Tools, kinds: &[ContextsKind]) -> Vec<Counts> {
     let row = tools.row as usize;
     let num_classes = tools.classes.len();
     let of_chunk = |raw: &&[u8]| {
         let mut forward = Forward::counting();
         let stored_bits = forward.run::<S>(tools, raw);
         let symbols = &forward.symbols;
-        let mut groups = vec![vec![0u32; num_classes]; kind.num_contexts(row)];
-        for (index, &symbol) in symbols.iter().enumerate() {
-            let context = kind.context(index, symbols, row, symbols.len());
-            groups[context][usize::from(symbol)] += 1;
-        }
-        Counts {
-            groups,
-            stored_bits,
-        }
+        let by_kind = kinds.iter().map(|kind| {
+            let mut groups = vec![vec![0u32; num_classes]; kind.num_contexts(row)];
+            for (index, &symbol) in symbols.iter().enumerate() {
+                let context = kind.context(index, symbols, row, symbols.len());
+                groups[context][usize::from(symbol)] += 1;
+            }
+            Counts {
+                groups,
+                stored_bits,
+            }
+        });
+        by_kind.collect::<Vec<Counts>>()
     };
-    let all: Vec<Counts> = chunks.par_iter().map(of_chunk).collect();
-    let stored_bits = all.iter().map(|counts| counts.stored_bits).sum();
-    let groups = all.into_iter().map(|counts| counts.groups);
-    let groups = if kind == ContextsKind::None {
-        groups.flatten().collect()
-    } else {
-        groups.reduce(add).unwrap_or_default()
-    };
-    Counts {
-        groups,
-        stored_bits,
+    let all: Vec<Vec<Counts>> = chunks.par_iter().map(of_chunk).collect();
+    let mut together: Vec<Option<Counts>> = kinds.iter().map(|_| None).collect();
+    for of_chunk in all {
+        for ((sum, &kind), more) in together.iter_mut().zip(kinds).zip(of_chunk) {
+            *sum = Some(match sum.take() {
+                Some(sum) => sum.and(more, kind),
+                None => more,
+            });
+        }
     }
+    together.into_iter().flatten().collect()
 }
 
-/// The counts of both.
-fn add(mut sum: Vec<Vec<u32>>, more: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
-    for (sum, more) in sum.iter_mut().flatten().zip(more.into_iter().flatten()) {
-        *sum += more;
+impl Counts {
+    /// These and those of the next chunk.
+    fn and(mut self, more: Self, kind: ContextsKind) -> Self {
+        self.stored_bits += more.stored_bits;
+        if kind == ContextsKind::None {
+            self.groups.extend(more.groups);
+        } else {
+            let sums = self.groups.iter_mut().flatten();
+            sums.zip(more.groups.into_iter().flatten())
+                .for_each(|(sum, more)| *sum += more);
+        }
+        self
     }
-    sum
 }
 
 /// The tables for `counts`; `None` if the contexts would need an escape.

@@ -100,7 +100,6 @@ fn candidates<S: Number>(
     let Wanted { form, only, .. } = wanted;
     let row = row_of::<S>(chunks, wanted.row);
     let windows = Windows::<S>::new(chunks, row);
-    let num_samples: usize = chunks.iter().map(|raw| raw.len() / S::BYTES).sum();
     let mut found = Vec::new();
     let is_wanted = |tool| only.is_none_or(|only| only == tool);
     if is_wanted(Tool::Palette) && S::BYTES > 1 {
@@ -139,7 +138,7 @@ fn candidates<S: Number>(
             .is_some();
         let most = match wanted.effort {
             Effort::Fast => 1,
-            Effort::Default if num_samples < TINY_SAMPLES || is_little => 1,
+            Effort::Default if windows.num_samples < TINY_SAMPLES || is_little => 1,
             Effort::Default => 5,
             Effort::Max => usize::MAX,
         };

@@ -27,10 +27,7 @@ pub(super) fn candidates<S: Number>(
         Mapping::Unsigned => Order::Unsigned,
     };
     let candidate = |tool, prediction, transform| {
-        let is_changed =
-            prediction != Prediction::Whole(Predictor::None) || transform != Transform::None;
-        let tools = Tools {
-            order: is_changed.then_some(order),
+        let mut tools = Tools {
             prediction,
             transform,
             row: u32::try_from(row).unwrap_or(1),
@@ -38,6 +35,7 @@ pub(super) fn candidates<S: Number>(
                 sample_bits: sample_bits::<S>(),
             })
         };
+        tools.order = tools.has_numbers().then_some(order);
         Candidate {
             tool,
             estimate: windows.cost(&tools),
