@@ -95,6 +95,15 @@
 // Order of samples: sign and magnitude (FORMAT.md 5.5).
 #define WCODEC_ORDER_FLOAT 2
 
+// Prediction: by the recurrence of each column (FORMAT.md 4.4).
+#define WCODEC_RECURRENCE_PREDICTOR 254
+
+// log2 of the unit of a recurrence's factors is minus this (FORMAT.md 5.6).
+#define WCODEC_RECURRENCE_FACTOR_BITS 29
+
+// Most columns of a recurrence (FORMAT.md 4.4).
+#define WCODEC_RECURRENCE_MAX_ROW 4096
+
 // Prediction: one for each tile (FORMAT.md 4.4).
 #define WCODEC_TILES_PREDICTOR 255
 

@@ -218,6 +218,7 @@ fn the_tools_file_has_tools_of_every_kind_in_it() {
         "order Some(0)",
         "order Some(1)",
         "order Some(2)",
+        "predictor 254",
         "predictor 255",
         "transform 1",
         "classes: values",

@@ -21,8 +21,16 @@ static COSTS: LazyLock<Vec<u32>> = LazyLock::new(|| {
 pub(crate) fn entropy(counts: &[u32]) -> u64 {
     let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
     let all = u64::from(log2(total.max(1)));
-    let of = |&count: &u32| u64::from(count) * all.saturating_sub(log2(u64::from(count)).into());
+    let of = |&count: &u32| u64::from(count) * all.saturating_sub(log2_of_count(count).into());
     counts.iter().filter(|count| **count > 0).map(of).sum()
+}
+
+/// log2 of a count, most of which are small.
+fn log2_of_count(count: u32) -> u32 {
+    let small = usize::try_from(count)
+        .ok()
+        .and_then(|count| costs().get(count));
+    small.map_or_else(|| log2(count.into()), |cost| MAX_COST - cost)
 }
 
 /// log2 of `value` (1 ..= 2^32) in fixed point, by repeated squaring.

@@ -75,6 +75,12 @@ format_consts! {
     ORDER_UNSIGNED: u8 = 1;
     /// Order of samples: sign and magnitude (FORMAT.md 5.5).
     ORDER_FLOAT: u8 = 2;
+    /// Prediction: by the recurrence of each column (FORMAT.md 4.4).
+    RECURRENCE_PREDICTOR: u8 = 254;
+    /// log2 of the unit of a recurrence's factors is minus this (FORMAT.md 5.6).
+    RECURRENCE_FACTOR_BITS: u32 = 29;
+    /// Most columns of a recurrence (FORMAT.md 4.4).
+    RECURRENCE_MAX_ROW: u32 = 4096;
     /// Prediction: one for each tile (FORMAT.md 4.4).
     TILES_PREDICTOR: u8 = 255;
     /// Rows and columns of a tile (FORMAT.md 5.6).

@@ -7,6 +7,7 @@
 //! As every prediction is made from samples, not from residuals, the residuals of a tile depend on that tile's
 //! predictor alone: a search tries [`Predictors::One`] on a copy of the chunk and compares tile by tile.
 
+mod recurrence;
 mod row;
 
 use std::ops::Range;
@@ -16,6 +17,7 @@ use crate::samples::Number;
 use row::Row;
 
 pub(crate) use crate::format::TILE;
+pub(crate) use recurrence::{FloatFormat, Recurrence};
 
 /// How a sample is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

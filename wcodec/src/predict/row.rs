@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::Predictor;
+use super::{Predictor, Recurrence};
 use crate::samples::Number;
 
 /// A row of a chunk and the two above it, which are empty above the chunk.
@@ -95,6 +95,16 @@ impl<'a, S: Number> Row<'a, S> {
             for (sample, (&top, &top_top)) in self.samples[columns].iter_mut().zip(above) {
                 *sample = join(*sample, on_line(top_top, top));
             }
+        }
+    }
+
+    /// Joins each sample with its prediction from the two above: order does not matter.
+    #[inline(always)]
+    pub(super) fn by_recurrence(&mut self, recurrence: &Recurrence, join: impl Fn(S, S) -> S) {
+        let above = self.top_tops.iter().zip(self.tops);
+        let columns = self.samples.iter_mut().zip(above);
+        for ((sample, (&top_top, &top)), &factor) in columns.zip(&recurrence.factors) {
+            *sample = join(*sample, recurrence.predict(factor, top_top, top));
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Tool {
     TopSlope,
     /// Predicted on the line through the two elements to the left.
     LeftSlope,
+    /// Predicted by the two elements above, as an oscillation of the column goes on.
+    Recurrence,
     /// A predictor for each tile of 16 x 16.
     Tiles,
     /// The discrete cosine transform of blocks of 8 x 8.
@@ -40,7 +42,7 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Stored,
         Self::Split,
         Self::Left,
@@ -49,6 +51,7 @@ impl Tool {
         Self::Planar,
         Self::TopSlope,
         Self::LeftSlope,
+        Self::Recurrence,
         Self::Tiles,
         Self::Dct,
         Self::Adst,
@@ -69,6 +72,7 @@ impl Tool {
             Self::Planar => "planar",
             Self::TopSlope => "top-slope",
             Self::LeftSlope => "left-slope",
+            Self::Recurrence => "recurrence",
             Self::Tiles => "tiles",
             Self::Dct => "dct",
             Self::Adst => "adst",

@@ -105,9 +105,9 @@ fn numbers<S: Number>(coded: Coded<'_>, symbols: &[u16], out: &mut [S]) -> Resul
     let tools = coded.tools;
     let row = usize::try_from(tools.row).unwrap_or(usize::MAX);
     let mut bits = BitReader::new(coded.bits);
-    let per_tile = match tools.prediction {
+    let per_tile = match &tools.prediction {
         Prediction::Tiles => tiles::read(predict::tiles(row, out.len()), &mut bits)?,
-        Prediction::Whole(_) => Vec::new(),
+        Prediction::Whole(_) | Prediction::Recurrence(_) => Vec::new(),
     };
     tools.classes.inverse(symbols, &mut bits, out);
     if !bits.is_exhausted() {
@@ -119,10 +119,11 @@ fn numbers<S: Number>(coded: Coded<'_>, symbols: &[u16], out: &mut [S]) -> Resul
     if tools.transform != Transform::None {
         transform::inverse(tools.transform, row, out);
     }
-    match tools.prediction {
+    match &tools.prediction {
         Prediction::Whole(Predictor::None) => {}
-        Prediction::Whole(predictor) => predict::inverse(Predictors::One(predictor), row, out),
+        &Prediction::Whole(predictor) => predict::inverse(Predictors::One(predictor), row, out),
         Prediction::Tiles => predict::inverse(Predictors::PerTile(&per_tile), row, out),
+        Prediction::Recurrence(recurrence) => recurrence.inverse(out),
     }
     if let Some(order) = tools.order {
         out.iter_mut()

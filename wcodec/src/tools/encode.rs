@@ -50,9 +50,9 @@ impl Forward {
                 .iter_mut()
                 .for_each(|unit| *unit = unit.ordered(order));
         }
-        match tools.prediction {
+        match &tools.prediction {
             Prediction::Whole(Predictor::None) => {}
-            Prediction::Whole(predictor) => {
+            &Prediction::Whole(predictor) => {
                 predict::forward(Predictors::One(predictor), row, &mut units);
             }
             Prediction::Tiles => {
@@ -60,6 +60,7 @@ impl Forward {
                 tiles::write(&predictors, &mut self.bits);
                 predict::forward(Predictors::PerTile(&predictors), row, &mut units);
             }
+            Prediction::Recurrence(recurrence) => recurrence.forward(&mut units),
         }
         if tools.transform != Transform::None {
             transform::forward(tools.transform, row, &mut units);

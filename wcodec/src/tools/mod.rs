@@ -13,9 +13,9 @@ pub(crate) use decode::{Coded, decode};
 pub(crate) use encode::{Forward, encode};
 
 use crate::error::ErrorKind;
-use crate::format::TILES_PREDICTOR;
 use crate::format::fields::ByteReader;
-use crate::predict::Predictor;
+use crate::format::{RECURRENCE_MAX_ROW, RECURRENCE_PREDICTOR, TILES_PREDICTOR};
+use crate::predict::{FloatFormat, Predictor, Recurrence};
 use crate::samples::Order;
 use crate::transform::Transform;
 use std::fmt;
@@ -24,12 +24,14 @@ use std::fmt;
 const MAX_ROW: u32 = 1 << 17;
 
 /// Which predictor a part uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Prediction {
     /// One for all samples.
     Whole(Predictor),
     /// One for each tile, said in each chunk.
     Tiles,
+    /// Each column's values as an oscillation.
+    Recurrence(Recurrence),
 }
 
 /// What is done to the samples of a part's chunks, in this order when encoding.
@@ -100,6 +102,12 @@ impl Tools {
         };
         let prediction = match prediction {
             TILES_PREDICTOR => Prediction::Tiles,
+            RECURRENCE_PREDICTOR => {
+                if order != Some(Order::Float) {
+                    return Err(malformed("order of samples"));
+                }
+                Prediction::Recurrence(read_recurrence(src, unit_bits, row)?)
+            }
             id => Prediction::Whole(Predictor::try_from(id)?),
         };
         let transform = Transform::try_from(transform)?;
@@ -136,21 +144,48 @@ impl Tools {
         let prediction = match self.prediction {
             Prediction::Whole(predictor) => predictor as u8,
             Prediction::Tiles => TILES_PREDICTOR,
+            Prediction::Recurrence(_) => RECURRENCE_PREDICTOR,
         };
         out.extend([self.unit_bits, order, prediction, self.transform as u8]);
         out.extend(self.row.to_le_bytes());
+        if let Prediction::Recurrence(recurrence) = &self.prediction {
+            out.push(recurrence.format.exponent_bits());
+            let factors = recurrence.factors.iter();
+            out.extend(factors.flat_map(|factor| factor.to_le_bytes()));
+        }
         self.classes.write(self.unit_bits, out);
         self.contexts.write(out);
     }
 }
 
+/// The factors of `row` columns of floats of `sample_bits`.
+fn read_recurrence(
+    src: &mut ByteReader<'_>,
+    sample_bits: u8,
+    row: u32,
+) -> Result<Recurrence, ErrorKind> {
+    let malformed = |what| ErrorKind::Malformed { what, rule: "4.4" };
+    let exponent_bits = src.u8("exponent bits of a recurrence")?;
+    let format = FloatFormat::new(sample_bits, exponent_bits);
+    let format = format.ok_or(malformed("exponent bits of a recurrence"))?;
+    if !(1..=RECURRENCE_MAX_ROW).contains(&row) {
+        return Err(malformed("units of a row"));
+    }
+    let factors = (0..row).map(|_| Ok(src.u32("factor of a recurrence")?.cast_signed()));
+    Ok(Recurrence {
+        format,
+        factors: factors.collect::<Result<_, ErrorKind>>()?,
+    })
+}
+
 /// `top-slope, tokens, contexts by column`.
 impl fmt::Display for Tools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.prediction {
+        match &self.prediction {
             Prediction::Whole(Predictor::None) => {}
             Prediction::Whole(predictor) => write!(f, "{}, ", predictor.name())?,
             Prediction::Tiles => f.write_str("a predictor a tile, ")?,
+            Prediction::Recurrence(_) => f.write_str("recurrence, ")?,
         }
         if self.transform != Transform::None {
             write!(f, "{}, ", self.transform.name())?;

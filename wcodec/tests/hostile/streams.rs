@@ -35,7 +35,7 @@ fn tools(forge: &Forge, sample_bits: u64) -> Vec<String> {
 }
 
 /// Every kind of every tool that the format has.
-const KINDS: [&str; 34] = [
+const KINDS: [&str; 35] = [
     "units of 4 bits",
     "units of 8 bits",
     "units of 16 bits",
@@ -52,6 +52,7 @@ const KINDS: [&str; 34] = [
     "predictor 4",
     "predictor 5",
     "predictor 6",
+    "predictor 254",
     "predictor 255",
     "transform 0",
     "transform 1",

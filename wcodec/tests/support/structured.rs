@@ -136,6 +136,7 @@ pub(crate) fn small() -> Vec<Tensor> {
     vec![
         smooth(Dtype::I16, 24, 50, 1),
         rope(Dtype::F32, 60, 12),
+        rope(Dtype::BF16, 128, 32),
         mask(60),
         nibbles(64, 8, 4),
         half_upcast(20, 20, 5),
@@ -143,8 +144,8 @@ pub(crate) fn small() -> Vec<Tensor> {
         palette(30, 40, 30.0, 7),
         positions(2000),
         blocks(64, 64, 8),
-        tiles(70, 50, 9),
-        noisy(48, 40, 10),
+        tiles(84, 50, 9),
+        noisy(44, 40, 10),
     ]
 }
 

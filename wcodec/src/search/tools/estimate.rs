@@ -1,17 +1,51 @@
 //! What samples would cost with tools, from windows of a few chunks.
 
-use super::{Number, bits, palette};
+use super::{Candidate, Number, Tool, bits, palette};
 use crate::bitplane::stream::BitWriter;
 use crate::entropy::cost::entropy;
-use crate::tools::{Classes, Forward, Tools};
+use crate::predict::Recurrence;
+use crate::samples::{Order, Split};
+use crate::tools::{Classes, Forward, Prediction, Tools};
 
-/// Samples of a window, about, and most columns of it.
-const WINDOW_SAMPLES: usize = 512;
+/// Most columns of a window.
 const WINDOW_COLUMNS: usize = 64;
-/// A part of more samples than these has a window more.
-const SAMPLES_PER_WINDOW: usize = 1 << 18;
-const FEWEST_WINDOWS: usize = 3;
-const MOST_WINDOWS: usize = 6;
+
+/// How much of a part is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// Samples of a window, about.
+    window_samples: usize,
+    /// A part of more samples than these has a window more.
+    samples_per_window: usize,
+    fewest_windows: usize,
+    most_windows: usize,
+}
+
+impl Extent {
+    /// Enough to tell what is hopeless.
+    pub(super) const GLANCE: Self = Self {
+        window_samples: 512,
+        samples_per_window: 1 << 18,
+        fewest_windows: 3,
+        most_windows: 6,
+    };
+    /// Enough to tell a percent from chance.
+    pub(super) const LOOK: Self = Self {
+        window_samples: 2048,
+        samples_per_window: 1 << 15,
+        fewest_windows: 4,
+        most_windows: 64,
+    };
+
+    fn num_windows(self, num_samples: usize) -> usize {
+        (self.fewest_windows + num_samples / self.samples_per_window).min(self.most_windows)
+    }
+
+    /// Whether that is a small share of so many samples.
+    pub(super) fn is_part_of(self, num_samples: usize) -> bool {
+        self.num_windows(num_samples) * self.window_samples < num_samples / 4
+    }
+}
 
 /// A few: one in so many.
 const SOME: usize = 64;
@@ -29,19 +63,19 @@ pub(super) struct Windows<S> {
 }
 
 impl<S: Number> Windows<S> {
-    pub(super) fn new(chunks: &[&[u8]], row: usize) -> Self {
+    pub(super) fn new(chunks: &[&[u8]], row: usize, extent: Extent) -> Self {
         let num_samples: usize = chunks.iter().map(|raw| raw.len() / S::BYTES).sum();
-        let num_windows = (FEWEST_WINDOWS + num_samples / SAMPLES_PER_WINDOW).min(MOST_WINDOWS);
+        let num_windows = extent.num_windows(num_samples);
         let rows_in = |raw: &[u8]| raw.len() / S::BYTES / row;
         let has_rows = chunks.iter().any(|raw| rows_in(raw) > 1);
         let columns = row.min(if has_rows {
             WINDOW_COLUMNS
         } else {
-            WINDOW_SAMPLES
+            extent.window_samples
         });
         let window = |number: usize| {
             let raw = chunks[number * chunks.len() / num_windows];
-            let rows = rows_in(raw).clamp(1, (WINDOW_SAMPLES / columns).max(4));
+            let rows = rows_in(raw).clamp(1, (extent.window_samples / columns).max(4));
             // Windows lie in different rows and columns.
             let nth = |room: usize| room * (number + 1) / (num_windows + 1);
             let first = nth(rows_in(raw).saturating_sub(rows));
@@ -61,9 +95,28 @@ impl<S: Number> Windows<S> {
         }
     }
 
+    /// Cost of a sample coded so.
+    pub(super) fn estimate(&self, candidate: &Candidate) -> u64 {
+        match candidate.tool {
+            Tool::Nibbles => self.nibbles_cost(),
+            Tool::Palette | Tool::Classes => self.classes_cost(&candidate.tools.classes),
+            _ => self.cost(&candidate.tools),
+        }
+    }
+
+    /// By how much two costs of a sample that are the same may differ here: about twice the standard error of a mean of
+    /// information, whose standard deviation is about a bit.
+    pub(super) fn noise(&self) -> u64 {
+        2 * bits(1) / self.num_looked_at().isqrt()
+    }
+
     /// Cost of a sample coded with `tools`, for as many columns as windows have; about, without tables.
     pub(super) fn cost(&self, tools: &Tools) -> u64 {
-        let tools = Tools {
+        let factor_bits = match &tools.prediction {
+            Prediction::Recurrence(_) => u64::from(tools.row) * u64::from(i32::BITS),
+            _ => 0,
+        };
+        let mut tools = Tools {
             row: u32::try_from(self.columns).unwrap_or(1),
             ..tools.clone()
         };
@@ -71,6 +124,11 @@ impl<S: Number> Windows<S> {
         let mut counts = vec![0u32; tools.classes.len()];
         let (mut stored, mut num_samples) = (0, 0);
         for window in &self.windows {
+            if let Prediction::Recurrence(recurrence) = &mut tools.prediction {
+                let numbers = window.iter().map(|sample| sample.ordered(Order::Float));
+                let numbers = std::iter::once(numbers.collect());
+                *recurrence = Recurrence::fit::<S>(recurrence.format, self.columns, numbers);
+            }
             stored += forward.run_on(&tools, window.clone());
             num_samples += window.len() as u64;
             // The first row has nothing above it, unlike most rows.
@@ -85,17 +143,29 @@ impl<S: Number> Windows<S> {
         }
         let counted: u64 = counts.iter().map(|&count| u64::from(count)).sum();
         let symbols = (entropy(&counts) + too_little(&counts)) / counted.max(1);
-        symbols + bits(stored) / num_samples.max(1) + self.share_of_tables(&counts, &tools.classes)
+        symbols + bits(stored) / num_samples.max(1) + self.share_of_tables(&counts, factor_bits)
     }
 
-    /// A sample's share of what the tables take in the part: about a byte for each symbol, and the values of a palette.
-    fn share_of_tables(&self, counts: &[u32], classes: &Classes) -> u64 {
+    /// Cost of a sample split so, about, without tables.
+    pub(super) fn split_cost(&self, split: Split) -> u64 {
+        let mut counts = vec![0u32; 1 << split.symbol_bits];
+        for &sample in self.windows.iter().flatten() {
+            counts[usize::from(sample.forward(split).0)] += 1;
+        }
+        let symbols = entropy(&counts) + too_little(&counts);
+        symbols / self.num_looked_at() + bits(split.stored_bits.into())
+    }
+
+    /// Samples in all windows, at least 1.
+    pub(super) fn num_looked_at(&self) -> u64 {
+        (self.windows.iter().map(Vec::len).sum::<usize>() as u64).max(1)
+    }
+
+    /// A sample's share of what the tables take in the part, about a byte for each symbol, and of what its record has beyond the
+    /// usual.
+    fn share_of_tables(&self, counts: &[u32], record_bits: u64) -> u64 {
         let used = counts.iter().filter(|count| **count > 0).count() as u64;
-        let palette = match classes {
-            Classes::Palette(values) => values.len() as u64 * u64::from(S::BITS),
-            _ => 0,
-        };
-        bits(8 * used + palette + RECORD_BITS) / self.num_samples.max(1) as u64
+        bits(8 * used + record_bits + RECORD_BITS) / self.num_samples.max(1) as u64
     }
 
     /// Whether a few samples more are so than one in 2^`by_chance`.
@@ -108,6 +178,10 @@ impl<S: Number> Windows<S> {
 
     /// Cost of a sample by `classes` alone.
     pub(super) fn classes_cost(&self, classes: &Classes) -> u64 {
+        let palette_bits = match classes {
+            Classes::Palette(values) => values.len() as u64 * u64::from(S::BITS),
+            _ => 0,
+        };
         let mut counts = vec![0u32; classes.len()];
         let (mut symbols, mut stored) = (Vec::new(), BitWriter::counting());
         for window in &self.windows {
@@ -118,7 +192,7 @@ impl<S: Number> Windows<S> {
             .for_each(|&symbol| counts[usize::from(symbol)] += 1);
         let num_samples = symbols.len().max(1) as u64;
         (entropy(&counts) + too_little(&counts) + bits(stored.num_bits())) / num_samples
-            + self.share_of_tables(&counts, classes)
+            + self.share_of_tables(&counts, palette_bits)
     }
 
     /// The values that occur, if they are few.
@@ -136,8 +210,7 @@ impl<S: Number> Windows<S> {
                 counts[usize::from(byte >> 4)] += 1;
             }
         }
-        let num_samples = self.windows.iter().map(Vec::len).sum::<usize>();
-        (entropy(&counts) + too_little(&counts)) / num_samples.max(1) as u64
+        (entropy(&counts) + too_little(&counts)) / self.num_looked_at()
     }
 }
 

@@ -8,11 +8,11 @@ mod palette;
 
 use super::{Considered, Costed, Decision, Effort, Tool, Verdict, Wanted, in_bits};
 use crate::entropy::cost::COST_BITS;
-use crate::predict::Predictor;
-use crate::samples::{Mapping, Number, SampleForm};
+use crate::predict::{Predictor, Recurrence};
+use crate::samples::{Mapping, Number, Order, SampleForm, Split};
 use crate::tools::{Classes, Contexts, ContextsKind, NIBBLE_BITS, Prediction, Tools};
 use crate::transform::Transform;
-use estimate::Windows;
+use estimate::{Extent, Windows};
 use evaluate::evaluate;
 
 /// Tools decode slower than plain symbols, so they have to save this fraction (1/n) of the bits.
@@ -27,6 +27,14 @@ const LITTLE: u64 = 32;
 /// Parts of fewer samples are many, and what they save is little.
 const TINY_SAMPLES: usize = 4096;
 
+/// The best way without tools.
+#[derive(Debug, Clone, Copy)]
+struct Plain {
+    /// Of a sample.
+    cost: u64,
+    split: Split,
+}
+
 /// A way to code a part, before it is measured.
 #[derive(Debug, Clone)]
 struct Candidate {
@@ -39,17 +47,25 @@ struct Candidate {
 
 /// The best of the ways `plain`, or one with tools that costs less.
 pub(super) fn decide<S: Number>(chunks: &[&[u8]], wanted: Wanted, plain: Vec<Costed>) -> Decision {
-    let Some(plain_cost) = plain.iter().map(|costed| costed.cost).min() else {
+    let Some(least) = plain.iter().min_by_key(|costed| costed.cost) else {
         unreachable!("there is at least one way without tools")
     };
-    let num_samples = chunks.iter().map(|raw| raw.len() / S::BYTES).sum::<usize>() as u64;
+    let num_samples = chunks.iter().map(|raw| raw.len() / S::BYTES).sum::<usize>();
+    let plain_cost = least.cost;
+    let best_plain = Plain {
+        cost: plain_cost / num_samples.max(1) as u64,
+        split: least.decision.split,
+    };
     let mut not_measured = Vec::new();
     let with_tools: Vec<Costed> = match wanted.only {
         Some(Tool::Split | Tool::Stored | Tool::Packed) => Vec::new(),
         _ => {
-            let plain_estimate = plain_cost / num_samples.max(1);
-            let (found, left_out) = candidates::<S>(chunks, wanted, plain_estimate);
+            let (found, left_out) = candidates::<S>(chunks, wanted, best_plain, num_samples);
             not_measured = left_out;
+            let found = found
+                .into_iter()
+                .map(|candidate| candidate.fitted::<S>(chunks));
+            let found: Vec<Candidate> = found.collect();
             let measured = found
                 .iter()
                 .flat_map(|candidate| evaluate::<S>(chunks, candidate, wanted.effort));
@@ -91,22 +107,77 @@ pub(super) fn decide<S: Number>(chunks: &[&[u8]], wanted: Wanted, plain: Vec<Cos
     }
 }
 
-/// What is worth measuring for samples that cost `plain` bits each without tools, and what is not.
+/// What is worth measuring, and what is not.
 fn candidates<S: Number>(
     chunks: &[&[u8]],
     wanted: Wanted,
-    plain: u64,
+    plain: Plain,
+    num_samples: usize,
 ) -> (Vec<Candidate>, Vec<Candidate>) {
-    let Wanted { form, only, .. } = wanted;
     let row = row_of::<S>(chunks, wanted.row);
-    let windows = Windows::<S>::new(chunks, row);
+    let windows = Windows::<S>::new(chunks, row, Extent::GLANCE);
+    let mut found = all_candidates(&windows, chunks, wanted, row, plain.cost);
+    if wanted.only.is_some() {
+        return (found, Vec::new());
+    }
+    // Samples without structure come out even, but for chance.
+    let chance = match wanted.form.mapping {
+        Mapping::Float => plain.cost / ESTIMATE_WORTH,
+        _ => plain.cost / TOOLS_WORTH,
+    };
+    let (most, looks_again) = match wanted.effort {
+        Effort::Fast => (1, true),
+        Effort::Default if num_samples < TINY_SAMPLES => (1, false),
+        Effort::Default => (5, true),
+        Effort::Max => (usize::MAX, false),
+    };
+    let mut left_out = leave_out(&mut found, plain.cost, chance, most);
+    if looks_again && !found.is_empty() && Extent::LOOK.is_part_of(num_samples) {
+        let windows = Windows::<S>::new(chunks, row, Extent::LOOK);
+        for candidate in &mut found {
+            candidate.estimate = windows.estimate(candidate);
+        }
+        // Beside what the same samples cost without tools, so that chance plays a smaller part.
+        let plain = windows.split_cost(plain.split);
+        let chance = plain / TOOLS_WORTH + windows.noise();
+        left_out.extend(leave_out(&mut found, plain, chance, most));
+    }
+    (found, left_out)
+}
+
+/// Leaves the best `most` of those that promise to save more than `chance`; gives the others.
+fn leave_out(found: &mut Vec<Candidate>, plain: u64, chance: u64, most: usize) -> Vec<Candidate> {
+    found.sort_by_key(|candidate| candidate.estimate);
+    let promising = found.partition_point(|candidate| candidate.estimate + chance < plain);
+    // Where little is promised, only the best is tried, and plainly.
+    let best = found.first_mut();
+    let little = best.filter(|best| most < usize::MAX && best.estimate + plain / LITTLE > plain);
+    let most = match little {
+        Some(best) => {
+            best.kinds = &[ContextsKind::None];
+            1
+        }
+        None => most,
+    };
+    found.split_off(promising.min(most))
+}
+
+/// Every way to use tools that may be worth it.
+fn all_candidates<S: Number>(
+    windows: &Windows<S>,
+    chunks: &[&[u8]],
+    wanted: Wanted,
+    row: usize,
+    plain: u64,
+) -> Vec<Candidate> {
+    let Wanted { form, only, .. } = wanted;
     let mut found = Vec::new();
     let is_wanted = |tool| only.is_none_or(|only| only == tool);
     if is_wanted(Tool::Palette) && S::BYTES > 1 {
-        found.extend(whole_palette(&windows, chunks));
+        found.extend(whole_palette(windows, chunks));
     }
     if is_wanted(Tool::Classes) && form.mapping == Mapping::Float {
-        found.extend(float_classes(&windows, form));
+        found.extend(float_classes(windows, form));
     }
     if is_wanted(Tool::Nibbles) && form.mapping != Mapping::Float {
         let tools = Tools {
@@ -120,31 +191,8 @@ fn candidates<S: Number>(
             estimate: windows.nibbles_cost(),
         });
     }
-    found.extend(numbers::candidates(&windows, wanted, row, plain));
-    let mut left_out = Vec::new();
-    if only.is_none() {
-        // Samples without structure come out even, but for chance.
-        let chance = match form.mapping {
-            Mapping::Float => plain / ESTIMATE_WORTH,
-            _ => plain / TOOLS_WORTH,
-        };
-        found.sort_by_key(|candidate| candidate.estimate);
-        let promising = found.partition_point(|candidate| candidate.estimate + chance < plain);
-        // Where little is promised, only the best is tried, and plainly.
-        let best = found.first_mut();
-        let little = best.filter(|best| best.estimate + plain / LITTLE > plain);
-        let is_little = little
-            .map(|best| best.kinds = &[ContextsKind::None])
-            .is_some();
-        let most = match wanted.effort {
-            Effort::Fast => 1,
-            Effort::Default if windows.num_samples < TINY_SAMPLES || is_little => 1,
-            Effort::Default => 5,
-            Effort::Max => usize::MAX,
-        };
-        left_out = found.split_off(promising.min(most));
-    }
-    (found, left_out)
+    found.extend(numbers::candidates(windows, wanted, row, plain));
+    found
 }
 
 /// Units of a row: a chunk's samples where a row is longer or unknown.
@@ -174,14 +222,27 @@ fn sample_bits<S: Number>() -> u8 {
 
 impl Candidate {
     /// What is said of it if it was not measured.
-    fn left_out(&self, num_samples: u64) -> Considered {
+    fn left_out(&self, num_samples: usize) -> Considered {
         Considered {
             tool: self.tool,
             how: self.tools.to_string(),
-            estimated_bits: Some(in_bits(self.estimate.saturating_mul(num_samples))),
+            estimated_bits: Some(in_bits(self.estimate.saturating_mul(num_samples as u64))),
             measured_bits: None,
             verdict: Verdict::NotMeasured,
         }
+    }
+
+    /// With the factors of all columns, where those of windows were estimated.
+    fn fitted<S: Number>(mut self, chunks: &[&[u8]]) -> Self {
+        if let Prediction::Recurrence(recurrence) = &mut self.tools.prediction {
+            let numbers = chunks.iter().map(|raw| {
+                let samples = raw.chunks_exact(S::BYTES).map(S::from_bytes);
+                samples.map(|sample| sample.ordered(Order::Float)).collect()
+            });
+            let row = self.tools.row as usize;
+            *recurrence = Recurrence::fit::<S>(recurrence.format, row, numbers);
+        }
+        self
     }
 
     fn of_samples<S: Number>(tool: Tool, classes: Classes, estimate: u64) -> Self {

@@ -1,8 +1,11 @@
 //! Predictions and transforms worth measuring.
 
 use super::estimate::Windows;
-use super::{Candidate, Number, Tool, Wanted, plain_tools, sample_bits};
-use crate::predict::Predictor;
+use super::{
+    Candidate, Effort, LITTLE, Number, TINY_SAMPLES, Tool, Wanted, plain_tools, sample_bits,
+};
+use crate::format::RECURRENCE_MAX_ROW;
+use crate::predict::{FloatFormat, Predictor, Recurrence};
 use crate::samples::{Mapping, Order};
 use crate::tools::{Classes, ContextsKind, Prediction, Tools};
 use crate::transform::Transform;
@@ -14,23 +17,47 @@ const PREDICTED_KINDS: &[ContextsKind] = &[
 ];
 const TRANSFORMED_KINDS: &[ContextsKind] = &[ContextsKind::None, ContextsKind::Bands];
 
-/// Predictions and transforms of the samples as numbers.
+/// So many rows pay for the factors of their columns.
+const ROWS_OF_RECURRENCE: usize = 64;
+
+/// Predictions and transforms of the samples as numbers. `plain` is what they cost without.
 pub(super) fn candidates<S: Number>(
     windows: &Windows<S>,
     wanted: Wanted,
     row: usize,
     plain: u64,
 ) -> Vec<Candidate> {
-    let order = match wanted.form.mapping {
-        Mapping::Float => Order::Float,
-        Mapping::Zigzag => Order::Signed,
-        Mapping::Unsigned => Order::Unsigned,
+    let numbers = Numbers {
+        windows,
+        wanted,
+        row,
     };
-    let candidate = |tool, prediction, transform| {
+    match wanted.only {
+        Some(only) => numbers.alone(only),
+        // All other predictors are these in a single row.
+        None if !windows.has_rows => numbers.predicted([Predictor::Left, Predictor::LeftSlope]),
+        None => numbers.worth_measuring(plain),
+    }
+}
+
+/// What the samples are.
+struct Numbers<'a, S> {
+    windows: &'a Windows<S>,
+    wanted: Wanted,
+    row: usize,
+}
+
+impl<S: Number> Numbers<'_, S> {
+    fn candidate(&self, tool: Tool, prediction: Prediction, transform: Transform) -> Candidate {
+        let order = match self.wanted.form.mapping {
+            Mapping::Float => Order::Float,
+            Mapping::Zigzag => Order::Signed,
+            Mapping::Unsigned => Order::Unsigned,
+        };
         let mut tools = Tools {
             prediction,
             transform,
-            row: u32::try_from(row).unwrap_or(1),
+            row: u32::try_from(self.row).unwrap_or(1),
             ..plain_tools::<S>(Classes::Tokens {
                 sample_bits: sample_bits::<S>(),
             })
@@ -38,7 +65,7 @@ pub(super) fn candidates<S: Number>(
         tools.order = tools.has_numbers().then_some(order);
         Candidate {
             tool,
-            estimate: windows.cost(&tools),
+            estimate: self.windows.cost(&tools),
             kinds: if transform == Transform::None {
                 PREDICTED_KINDS
             } else {
@@ -46,75 +73,109 @@ pub(super) fn candidates<S: Number>(
             },
             tools,
         }
-    };
-    let predicted = |predictor| {
-        let tool = Tool::of_predictor(predictor);
-        candidate(tool, Prediction::Whole(predictor), Transform::None)
-    };
-    if let Some(only) = wanted.only {
-        return match only {
-            Tool::Tiles => vec![candidate(only, Prediction::Tiles, Transform::None)],
-            Tool::Dct => vec![candidate(
-                only,
-                Prediction::Whole(Predictor::None),
-                Transform::Dct,
-            )],
-            Tool::Adst => vec![candidate(
-                only,
-                Prediction::Whole(Predictor::None),
-                Transform::Adst,
-            )],
-            _ => Predictor::ALL
-                .into_iter()
-                .filter(|&predictor| {
-                    predictor != Predictor::None && Tool::of_predictor(predictor) == only
-                })
-                .map(predicted)
-                .collect(),
+    }
+
+    fn predicted(&self, predictors: impl IntoIterator<Item = Predictor>) -> Vec<Candidate> {
+        let candidate = |predictor| {
+            let tool = Tool::of_predictor(predictor);
+            self.candidate(tool, Prediction::Whole(predictor), Transform::None)
         };
+        predictors.into_iter().map(candidate).collect()
     }
-    let mut found = Vec::new();
-    if !windows.has_rows {
-        // All others are these in a single row.
-        return [Predictor::Left, Predictor::LeftSlope]
-            .map(predicted)
-            .into();
+
+    /// The samples themselves transformed.
+    fn transformed(&self, tool: Tool, transform: Transform) -> Candidate {
+        self.candidate(tool, Prediction::Whole(Predictor::None), transform)
     }
-    if wanted.form.mapping != Mapping::Float && S::BYTES > 1 {
-        // Integers whose sizes differ.
-        found.push(predicted(Predictor::None));
+
+    fn tiles(&self) -> Candidate {
+        self.candidate(Tool::Tiles, Prediction::Tiles, Transform::None)
     }
-    let simple = [Predictor::Left, Predictor::Top].map(predicted);
-    // Where neighbours tell nothing at all, nothing finer does.
-    let is_hopeless = |candidate: &Candidate| candidate.estimate > plain + plain / 8;
-    let is_over = simple.iter().all(is_hopeless);
-    found.extend(simple);
-    if is_over {
-        return found;
+
+    /// A recurrence without its factors yet; `None` if the samples are no floats, or of too many columns.
+    fn recurrence(&self) -> Option<Candidate> {
+        let form = self.wanted.form;
+        let exponent_bits = sample_bits::<S>().checked_sub(1 + form.fraction_bits)?;
+        let format = FloatFormat::new(sample_bits::<S>(), exponent_bits)?;
+        let is_narrow = u32::try_from(self.row).is_ok_and(|row| row <= RECURRENCE_MAX_ROW);
+        let unfit = Recurrence {
+            format,
+            factors: Vec::new(),
+        };
+        let prediction = Prediction::Recurrence(unfit);
+        (form.mapping == Mapping::Float && is_narrow)
+            .then(|| self.candidate(Tool::Recurrence, prediction, Transform::None))
     }
-    let finer = [
-        Predictor::Average,
-        Predictor::Planar,
-        Predictor::TopSlope,
-        Predictor::LeftSlope,
-    ];
-    found.extend(finer.map(predicted));
-    let best = found
-        .iter()
-        .min_by_key(|candidate| candidate.estimate)
-        .map_or(Prediction::Whole(Predictor::None), |candidate| {
-            candidate.tools.prediction
-        });
-    found.push(candidate(Tool::Tiles, Prediction::Tiles, Transform::None));
-    for (tool, transform) in [(Tool::Dct, Transform::Dct), (Tool::Adst, Transform::Adst)] {
-        found.push(candidate(
-            tool,
-            Prediction::Whole(Predictor::None),
-            transform,
-        ));
-        if best != Prediction::Whole(Predictor::None) {
-            found.push(candidate(tool, best, transform));
+
+    /// One tool, whether worth it or not.
+    fn alone(&self, only: Tool) -> Vec<Candidate> {
+        let is_wanted = |&predictor: &Predictor| Tool::of_predictor(predictor) == only;
+        match only {
+            Tool::Tiles => vec![self.tiles()],
+            Tool::Recurrence => self.recurrence().into_iter().collect(),
+            Tool::Dct => vec![self.transformed(only, Transform::Dct)],
+            Tool::Adst => vec![self.transformed(only, Transform::Adst)],
+            _ => self.predicted(Predictor::ALL.into_iter().filter(is_wanted)),
         }
     }
-    found
+
+    fn worth_measuring(&self, plain: u64) -> Vec<Candidate> {
+        let tries_all = self.wanted.effort == Effort::Max;
+        let simple = self.predicted([Predictor::Left, Predictor::Top]);
+        let all_cost_more = |share| {
+            let costs_more = |candidate: &Candidate| candidate.estimate > plain + plain / share;
+            simple.iter().all(costs_more)
+        };
+        // Differences of independent values take half a bit more. Where they nearly do, nothing finer helps, but for values
+        // that alternate, of which a transform tells.
+        let (is_over, is_hopeless) = (all_cost_more(16), all_cost_more(8));
+        let mut found = simple;
+        if self.wanted.form.mapping != Mapping::Float && S::BYTES > 1 {
+            // Integers whose sizes differ.
+            found.extend(self.predicted([Predictor::None]));
+        }
+        if is_over && !tries_all {
+            found.extend((!is_hopeless).then(|| self.transformed(Tool::Dct, Transform::Dct)));
+            return found;
+        }
+        found.extend(self.predicted([
+            Predictor::Average,
+            Predictor::Planar,
+            Predictor::TopSlope,
+            Predictor::LeftSlope,
+        ]));
+        let num_samples = self.windows.num_samples;
+        if num_samples >= ROWS_OF_RECURRENCE * self.row {
+            found.extend(self.recurrence());
+        }
+        if num_samples >= TINY_SAMPLES || tries_all {
+            self.add_finest(&mut found);
+        }
+        found
+    }
+
+    /// What takes longest to try.
+    fn add_finest(&self, found: &mut Vec<Candidate>) {
+        let best = found.iter().min_by_key(|candidate| candidate.estimate);
+        let Some((best, best_cost)) =
+            best.map(|best| (best.tools.prediction.clone(), best.estimate))
+        else {
+            return;
+        };
+        let tiles = self.tiles();
+        // The best of many predictors for each tile looks better than it is.
+        if self.wanted.effort == Effort::Max || tiles.estimate + best_cost / LITTLE < best_cost {
+            found.push(tiles);
+        }
+        for (tool, transform) in [(Tool::Dct, Transform::Dct), (Tool::Adst, Transform::Adst)] {
+            found.push(self.transformed(tool, transform));
+            // What a recurrence leaves is noise.
+            if !matches!(
+                best,
+                Prediction::Whole(Predictor::None) | Prediction::Recurrence(_)
+            ) {
+                found.push(self.candidate(tool, best.clone(), transform));
+            }
+        }
+    }
 }

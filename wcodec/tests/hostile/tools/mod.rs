@@ -30,6 +30,8 @@ enum Base {
     Bands,
     /// F32, top-slope, contexts of 20 columns.
     Columns,
+    /// BF16, recurrences of 20 columns.
+    Recurrence,
     /// BF16.
     Palette,
     /// F32, some floats short.
@@ -47,6 +49,7 @@ impl Base {
             Self::Above => (structured::smooth(Dtype::I16, 67, 100, 1), Tool::Left),
             Self::Bands => (structured::smooth(Dtype::I16, 67, 100, 1), Tool::Dct),
             Self::Columns => (structured::rope(Dtype::F32, 100, 20), Tool::TopSlope),
+            Self::Recurrence => (structured::rope(Dtype::BF16, 100, 20), Tool::Recurrence),
             Self::Palette => (structured::palette(400, 100, 100.0, 7), Tool::Palette),
             Self::Floats => (structured::half_upcast(60, 50, 5), Tool::Classes),
             Self::Nibbles => (structured::nibbles(64, 20, 4), Tool::Nibbles),
@@ -60,10 +63,10 @@ impl Base {
 
 /// A random stream whose first chunk has escapes, and bits.
 fn escapes() -> Forge {
-    let mut forges = (1..).map(|seed| {
+    let mut forges = (1..).filter_map(|seed| {
         let mut forge = stream::forge(&mut Random(seed));
-        stream::seal(&mut forge);
-        forge
+        let file = stream::seal(&mut forge);
+        super::verify_bytes(&file).is_ok().then_some(forge)
     });
     let found = forges.find(|forge| {
         let part = &forge.tensors[0].parts[0];
@@ -102,6 +105,8 @@ fn bases_are_what_they_are_said_to_be() {
     assert_eq!(record(Base::Columns)[..4], [32, 3, 5, 0]);
     assert_eq!(record(Base::Columns)[CLASSES..][..2], [1, 3]);
     assert_eq!(record(Base::Columns).len(), 10 + 20);
+    assert_eq!(record(Base::Recurrence)[..4], [16, 3, 254, 0]);
+    assert_eq!(record(Base::Recurrence)[8], 8);
     assert_eq!(record(Base::Palette)[CLASSES], 2);
     assert_eq!(record(Base::Floats)[CLASSES..][..4], [3, 23, 16, 1]);
     assert_eq!(record(Base::Nibbles)[..], [4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -110,6 +115,7 @@ fn bases_are_what_they_are_said_to_be() {
         Base::Above,
         Base::Bands,
         Base::Columns,
+        Base::Recurrence,
         Base::Palette,
         Base::Floats,
         Base::Nibbles,

@@ -126,10 +126,46 @@ fn records() {
             |part| part.record[PREDICTOR] = 7,
         ),
         (
-            "predictor 254",
-            ": predictor 254 is not supported",
+            "predictor 253",
+            ": predictor 253 is not supported",
+            Base::Tiles,
+            |part| part.record[PREDICTOR] = 253,
+        ),
+        (
+            "a recurrence of integers",
+            ": order of samples breaks rule 4.4",
             Base::Tiles,
             |part| part.record[PREDICTOR] = 254,
+        ),
+        (
+            "a recurrence of signed floats",
+            ": order of samples breaks rule 4.4",
+            Base::Recurrence,
+            |part| part.record[ORDER] = 1,
+        ),
+        (
+            "a recurrence of floats with 6 exponent bits",
+            ": exponent bits of a recurrence breaks rule 4.4",
+            Base::Recurrence,
+            |part| part.record[8] = 6,
+        ),
+        (
+            "a recurrence without rows",
+            ": units of a row breaks rule 4.4",
+            Base::Recurrence,
+            |part| set_row(part, 0),
+        ),
+        (
+            "a recurrence of too many columns",
+            ": units of a row breaks rule 4.4",
+            Base::Recurrence,
+            |part| set_row(part, 4097),
+        ),
+        (
+            "factors missing",
+            ": truncated: factor of a recurrence",
+            Base::Recurrence,
+            |part| set_row(part, 4096),
         ),
         (
             "unknown transform",

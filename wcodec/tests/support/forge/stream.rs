@@ -95,8 +95,15 @@ impl Stream {
             predictor = pick(random, &[0, 0, 1, 2, 3, 4, 5, 6, 255, 255]);
             transform = pick(random, &[0, 0, 1, 2]);
         }
+        if matches!(unit_bits, 16 | 32) && below(random, 6) == 0 {
+            predictor = 254;
+        }
         let numbers = predictor != 0 || transform != 0;
-        let order = if numbers { pick(random, &[1, 2, 3]) } else { 0 };
+        let order = match predictor {
+            254 => 3,
+            _ if numbers => pick(random, &[1, 2, 3]),
+            _ => 0,
+        };
         let contexts = pick(random, &[0, 1, 2, 3]);
         let w = if numbers || contexts != 0 {
             let w = pick(
@@ -104,7 +111,11 @@ impl Stream {
                 &[1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 40, 64, 100, 131_072],
             );
             // A table for each of so many columns is longer than the chunks.
-            if contexts == 3 { w.min(50) } else { w }
+            if contexts == 3 || predictor == 254 {
+                w.min(50)
+            } else {
+                w
+            }
         } else {
             0
         };
@@ -118,6 +129,15 @@ impl Stream {
         let (tables, _) = naive::parse_tables(&table_bytes, symbol_bits).unwrap();
         let mut record_bytes = vec![unit_bits, order, predictor, transform];
         record_bytes.extend(u32::try_from(w).unwrap().to_le_bytes());
+        if predictor == 254 {
+            record_bytes.push(if unit_bits == 16 {
+                pick(random, &[5, 8])
+            } else {
+                8
+            });
+            let factors = (0..w).flat_map(|_| random.bits().to_le_bytes().into_iter().take(4));
+            record_bytes.extend(factors);
+        }
         record_bytes.extend(classes);
         record_bytes.push(contexts);
         let num_contexts = [0, 32, 16, w][usize::from(contexts)];

@@ -16,6 +16,7 @@ mod numbers;
 mod packed;
 mod payload;
 mod rans;
+mod recurrence;
 mod samples;
 mod tools;
 pub(crate) mod transform;

@@ -24,8 +24,13 @@ pub(super) fn sample(number: i128, order: u8, n: u32) -> u64 {
     }
 }
 
+/// The number that a sample is in an order: the way back is the way there.
+pub(super) fn number(sample_bits: u64, order: u8, n: u32) -> i128 {
+    wrap(sample(sample_bits.into(), order, n).into(), n)
+}
+
 /// The prediction of number `i` from those before it, as rows of `w`.
-fn predict(x: &[i128], i: usize, w: usize, predictor: u8, n: u32) -> i128 {
+pub(super) fn predict(x: &[i128], i: usize, w: usize, predictor: u8, n: u32) -> i128 {
     let (r, c) = (i / w, i % w);
     if r == 0 && c == 0 {
         return 0;

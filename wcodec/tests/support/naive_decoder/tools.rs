@@ -5,9 +5,11 @@ use super::contexts::Contexts;
 use super::numbers::{Predictors, sample, wrap};
 use super::payload::replace_escapes;
 use super::rans::{self, Table};
+use super::recurrence::Recurrence;
 use super::{Bits, Chunk, Fields, Refusal, must, transform};
 
 const TILES_PREDICTOR: u8 = 255;
+const RECURRENCE_PREDICTOR: u8 = 254;
 
 /// The record of a part with tools.
 pub(crate) struct Record {
@@ -18,6 +20,7 @@ pub(crate) struct Record {
     transform: u8,
     /// Units of a row.
     w: usize,
+    recurrence: Option<Recurrence>,
     classes: Classes,
     num_classes: u32,
     contexts: Contexts,
@@ -52,7 +55,7 @@ impl Record {
         must(order.is_none_or(|order| order <= 2), "unknown order")?;
         let (predictor, transform) = (fields.u8()?, fields.u8()?);
         must(
-            predictor <= 6 || predictor == TILES_PREDICTOR,
+            predictor <= 6 || predictor >= RECURRENCE_PREDICTOR,
             "unknown predictor",
         )?;
         must(transform <= 2, "unknown transform")?;
@@ -66,6 +69,13 @@ impl Record {
             "nibbles with a predictor or a transform",
         )?;
         let w = fields.u32()?;
+        let recurrence = if predictor == RECURRENCE_PREDICTOR {
+            must(order == Some(2), "a recurrence of integers")?;
+            must((1..=4096).contains(&w), "units of a row")?;
+            Some(Recurrence::read(fields, unit_bits, w)?)
+        } else {
+            None
+        };
         let classes = Classes::read(fields, unit_bits)?;
         let num_classes = classes.num(unit_bits);
         must(
@@ -95,6 +105,7 @@ impl Record {
             predictor,
             transform,
             w,
+            recurrence,
             classes,
             num_classes,
             contexts,
@@ -168,7 +179,9 @@ impl Record {
         if self.transform != 0 {
             transform::inverse(&mut numbers, self.w, self.transform, n);
         }
-        if self.predictor != 0 {
+        if let Some(recurrence) = &self.recurrence {
+            recurrence.inverse(&mut numbers, n);
+        } else if self.predictor != 0 {
             predictors.inverse(&mut numbers, self.w, n);
         }
         let numbers = numbers.into_iter();
