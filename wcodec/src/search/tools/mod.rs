@@ -126,21 +126,30 @@ fn candidates<S: Number>(
         _ => plain.cost / TOOLS_WORTH,
     };
     let (most, looks_again) = match wanted.effort {
-        Effort::Fast => (1, true),
+        Effort::Fast => (2, true),
         Effort::Default if num_samples < TINY_SAMPLES => (1, false),
         Effort::Default => (5, true),
         Effort::Max => (usize::MAX, false),
     };
     let mut left_out = leave_out(&mut found, plain.cost, chance, most);
+    let mut plain_cost = plain.cost;
     if looks_again && !found.is_empty() && Extent::LOOK.is_part_of(num_samples) {
         let windows = Windows::<S>::new(chunks, row, Extent::LOOK);
         for candidate in &mut found {
             candidate.estimate = windows.estimate(candidate);
         }
         // Beside what the same samples cost without tools, so that chance plays a smaller part.
-        let plain = windows.split_cost(plain.split);
-        let chance = plain / TOOLS_WORTH + windows.noise();
-        left_out.extend(leave_out(&mut found, plain, chance, most));
+        plain_cost = windows.split_cost(plain.split);
+        let chance = plain_cost / TOOLS_WORTH + windows.noise();
+        left_out.extend(leave_out(&mut found, plain_cost, chance, most));
+    }
+    // Where little is promised, only the best is tried, and plainly.
+    if let Some(best) = found.first_mut()
+        && wanted.effort != Effort::Max
+        && best.estimate + plain_cost / LITTLE > plain_cost
+    {
+        best.kinds = &[ContextsKind::None];
+        left_out.extend(found.split_off(1));
     }
     (found, left_out)
 }
@@ -149,16 +158,6 @@ fn candidates<S: Number>(
 fn leave_out(found: &mut Vec<Candidate>, plain: u64, chance: u64, most: usize) -> Vec<Candidate> {
     found.sort_by_key(|candidate| candidate.estimate);
     let promising = found.partition_point(|candidate| candidate.estimate + chance < plain);
-    // Where little is promised, only the best is tried, and plainly.
-    let best = found.first_mut();
-    let little = best.filter(|best| most < usize::MAX && best.estimate + plain / LITTLE > plain);
-    let most = match little {
-        Some(best) => {
-            best.kinds = &[ContextsKind::None];
-            1
-        }
-        None => most,
-    };
     found.split_off(promising.min(most))
 }
 

@@ -1,9 +1,7 @@
 //! Predictions and transforms worth measuring.
 
 use super::estimate::Windows;
-use super::{
-    Candidate, Effort, LITTLE, Number, TINY_SAMPLES, Tool, Wanted, plain_tools, sample_bits,
-};
+use super::{Candidate, Effort, Number, TINY_SAMPLES, Tool, Wanted, plain_tools, sample_bits};
 use crate::format::RECURRENCE_MAX_ROW;
 use crate::predict::{FloatFormat, Predictor, Recurrence};
 use crate::samples::{Mapping, Order};
@@ -157,16 +155,10 @@ impl<S: Number> Numbers<'_, S> {
     /// What takes longest to try.
     fn add_finest(&self, found: &mut Vec<Candidate>) {
         let best = found.iter().min_by_key(|candidate| candidate.estimate);
-        let Some((best, best_cost)) =
-            best.map(|best| (best.tools.prediction.clone(), best.estimate))
-        else {
+        let Some(best) = best.map(|best| best.tools.prediction.clone()) else {
             return;
         };
-        let tiles = self.tiles();
-        // The best of many predictors for each tile looks better than it is.
-        if self.wanted.effort == Effort::Max || tiles.estimate + best_cost / LITTLE < best_cost {
-            found.push(tiles);
-        }
+        found.push(self.tiles());
         for (tool, transform) in [(Tool::Dct, Transform::Dct), (Tool::Adst, Transform::Adst)] {
             found.push(self.transformed(tool, transform));
             // What a recurrence leaves is noise.
