@@ -95,6 +95,42 @@
 // Order of samples: sign and magnitude (FORMAT.md 5.5).
 #define WCODEC_ORDER_FLOAT 2
 
+// Most units of a row (FORMAT.md 4.4).
+#define WCODEC_ROW_MAX_UNITS 131072
+
+// Bits of a unit where bytes are cut in two (FORMAT.md 4.4).
+#define WCODEC_NIBBLE_BITS 4
+
+// Bytes of one escape: its position and its literal (FORMAT.md 4.3).
+#define WCODEC_ESCAPE_BYTES 4
+
+// Most bits of a packed code (FORMAT.md 6.5).
+#define WCODEC_CODE_MAX_BITS 8
+
+// Predictor: none, 0 (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_NONE 0
+
+// Predictor: the number to the left (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_LEFT 1
+
+// Predictor: the number above (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_TOP 2
+
+// Predictor: half the sum of both (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_AVERAGE 3
+
+// Predictor: on the plane of left, top and the one between (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_PLANAR 4
+
+// Predictor: on the line of the two above (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_TOP_SLOPE 5
+
+// Predictor: on the line of the two to the left (FORMAT.md 5.6).
+#define WCODEC_PREDICTOR_LEFT_SLOPE 6
+
+// Predictors of 5.6 (FORMAT.md 5.6).
+#define WCODEC_NUM_PREDICTORS 7
+
 // Prediction: by the recurrence of each column (FORMAT.md 4.4).
 #define WCODEC_RECURRENCE_PREDICTOR 254
 
@@ -107,11 +143,26 @@
 // Prediction: one for each tile (FORMAT.md 4.4).
 #define WCODEC_TILES_PREDICTOR 255
 
+// Bits of a tile's predictor that is not the one before (FORMAT.md 4.4).
+#define WCODEC_TILE_PREDICTOR_BITS 3
+
 // Rows and columns of a tile (FORMAT.md 5.6).
 #define WCODEC_TILE 16
 
+// Transform: none (FORMAT.md 5.7).
+#define WCODEC_TRANSFORM_NONE 0
+
+// Transform: the cosine transform of type II (FORMAT.md 5.7).
+#define WCODEC_TRANSFORM_DCT 1
+
+// Transform: the sine transform of type IV (FORMAT.md 5.7).
+#define WCODEC_TRANSFORM_ADST 2
+
 // Rows and columns of a transformed block (FORMAT.md 5.7).
 #define WCODEC_BLOCK 8
+
+// Fraction bits of the factors of lifting steps (FORMAT.md 5.7).
+#define WCODEC_LIFTING_FRACTION_BITS 14
 
 // Classes: the sample itself (FORMAT.md 5.4).
 #define WCODEC_CLASSES_VALUES 0
@@ -124,6 +175,12 @@
 
 // Classes: exponents, zero and short fractions apart (FORMAT.md 5.4).
 #define WCODEC_CLASSES_FLOAT 3
+
+// log2 of the tokens that are one magnitude each (FORMAT.md 5.4).
+#define WCODEC_TOKENS_DIRECT_LOG2 4
+
+// log2 of the tokens of an octave of larger magnitudes (FORMAT.md 5.4).
+#define WCODEC_TOKENS_OCTAVE_LOG2 2
 
 // Contexts: none, the chunk names its table (FORMAT.md 6.4).
 #define WCODEC_CONTEXTS_NONE 0
@@ -140,7 +197,25 @@
 // Contexts by the symbols above (FORMAT.md 6.4).
 #define WCODEC_NUM_CONTEXTS_ABOVE 32
 
+// What the weighted sum of the symbols above is divided by (FORMAT.md 6.4).
+#define WCODEC_CONTEXTS_ABOVE_DIVISOR 16
+
 // Bands of coefficients (FORMAT.md 6.4).
 #define WCODEC_NUM_BANDS 16
+
+// tan(k π / 64) with 14 fraction bits, k from 1 (FORMAT.md 5.7).
+#define WCODEC_LIFTING_TANGENTS {805, 1614, 2430, 3259, 4104, 4970, 5862, 6787}
+
+// sin(k π / 32) with 14 fraction bits, k from 1 (FORMAT.md 5.7).
+#define WCODEC_LIFTING_SINES {1606, 3196, 4756, 6270, 7723, 9102, 10394, 11585}
+
+// Where coefficient k of eight stands after the turns of either transform (FORMAT.md 5.7).
+#define WCODEC_TRANSFORM_PLACES {6, 1, 7, 0, 4, 3, 5, 2}
+
+// The turns of the cosine transform, in order: two points and the angle k (FORMAT.md 5.7).
+#define WCODEC_DCT_TURNS {{7, 0, 8}, {6, 1, 8}, {5, 2, 8}, {4, 3, 8}, {4, 7, 8}, {6, 5, 8}, {6, 4, 8}, {5, 7, 4}, {0, 3, 2}, {1, 2, 6}, {1, 0, 8}, {3, 2, 8}, {3, 0, 8}}
+
+// The turns of the sine transform, in order: two points and the angle k (FORMAT.md 5.7).
+#define WCODEC_ADST_TURNS {{7, 0, 1}, {6, 1, 3}, {5, 2, 5}, {4, 3, 7}, {4, 7, 8}, {6, 5, 8}, {6, 4, 8}, {5, 7, 4}, {3, 0, 8}, {1, 2, 8}, {2, 0, 8}, {1, 3, 4}, {7, 1, 8}, {4, 0, 8}, {5, 3, 8}}
 
 #endif

@@ -13,6 +13,7 @@
 //! | `search` | the encoder's decisions |
 //! | [`container`] | the file: header, index, [`Reader`] |
 //! | [`simd`] | which instruction sets are in use |
+//! | [`device`] | parts as decoders outside this crate take them |
 //! | [`checkpoint`] | safetensors files and directories <-> `.wcodec` |
 //!
 //! # Examples
@@ -43,6 +44,7 @@ mod bitplane;
 pub mod checkpoint;
 mod chunk;
 pub mod container;
+pub mod device;
 mod dtype;
 mod entropy;
 mod error;

@@ -9,7 +9,6 @@ use crate::entropy::escapes::{self, ESCAPE_BYTES};
 use crate::entropy::rans::{DecodeTable, Decoder};
 use crate::entropy::simd::{Isa, MAX_IN_FLIGHT};
 use crate::error::ErrorKind;
-use crate::format::{checksum, checksum_append};
 use crate::samples::{Number, Sample, Split};
 use crate::tools::{self, Coded, Tools};
 use arrayvec::ArrayVec;
@@ -75,7 +74,7 @@ pub(crate) fn decode<S: Number, T>(
 
 /// The coded bytes without their padding.
 fn verified_coded(chunk: ChunkView<'_>) -> Result<&[u8], ErrorKind> {
-    verify("coded bytes", chunk.entry.coded_crc, checksum(chunk.coded))?;
+    chunk.entry.verify_coded(chunk.coded)?;
     chunk
         .coded
         .get(..chunk.entry.coded_bytes as usize)
@@ -83,17 +82,6 @@ fn verified_coded(chunk: ChunkView<'_>) -> Result<&[u8], ErrorKind> {
             what: "coded_bytes",
             rule: "4.2",
         })
-}
-
-fn verify(what: &'static str, stored: u32, computed: u32) -> Result<(), ErrorKind> {
-    if stored == computed {
-        return Ok(());
-    }
-    Err(ErrorKind::ChecksumMismatch {
-        what,
-        stored,
-        computed,
-    })
 }
 
 /// Decodes several chunks of rANS (at most [`MAX_IN_FLIGHT`]), one in the shadow of the other, each as [`decode`] decodes it.
@@ -185,11 +173,8 @@ fn verify_planes(chunk: ChunkView<'_>) -> Result<(), ErrorKind> {
     if chunk.planes.len() != planes(chunk.split.stored_bits).count() {
         return Ok(());
     }
-    let stored_crc = chunk
-        .planes
-        .iter()
-        .fold(0, |crc, (_, bytes)| checksum_append(crc, bytes));
-    verify("stored planes", chunk.entry.stored_crc, stored_crc)
+    let planes = chunk.planes.iter().map(|(_, bytes)| *bytes);
+    chunk.entry.verify_planes(planes)
 }
 
 /// The chunk's own of the part's tables.

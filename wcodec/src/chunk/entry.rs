@@ -10,7 +10,7 @@ use crate::entropy::rans::decode::STATES_BYTES;
 use crate::entropy::rans::{EncodeTable, Table};
 use crate::error::ErrorKind;
 use crate::format::fields::ByteReader;
-use crate::format::{MODE_CODED, MODE_CONSTANT, MODE_STORED};
+use crate::format::{MODE_CODED, MODE_CONSTANT, MODE_STORED, checksum, checksum_append};
 use crate::tools::{Contexts, Tools};
 
 /// How a chunk is coded.
@@ -134,6 +134,28 @@ impl ChunkEntry {
         Ok(())
     }
 
+    /// Compares the coded bytes and their padding with their checksum.
+    ///
+    /// # Errors
+    ///
+    /// `ChecksumMismatch`.
+    pub(crate) fn verify_coded(&self, coded: &[u8]) -> Result<(), ErrorKind> {
+        verify("coded bytes", self.coded_crc, checksum(coded))
+    }
+
+    /// Compares a chunk's planes, most significant first, each with its padding, with their checksum.
+    ///
+    /// # Errors
+    ///
+    /// `ChecksumMismatch`.
+    pub(crate) fn verify_planes<'a>(
+        &self,
+        planes: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), ErrorKind> {
+        let computed = planes.fold(0, checksum_append);
+        verify("stored planes", self.stored_crc, computed)
+    }
+
     /// Checks the rules of FORMAT.md 4.2 and 6.5 for a chunk of packed codes.
     fn check_packed(&self, books: &[CodeBook], num_samples: usize) -> Result<(), ErrorKind> {
         let malformed = |what| Err(ErrorKind::Malformed { what, rule: "4.2" });
@@ -150,6 +172,17 @@ impl ChunkEntry {
         }
         Ok(())
     }
+}
+
+fn verify(what: &'static str, stored: u32, computed: u32) -> Result<(), ErrorKind> {
+    if stored == computed {
+        return Ok(());
+    }
+    Err(ErrorKind::ChecksumMismatch {
+        what,
+        stored,
+        computed,
+    })
 }
 
 /// What the chunks of a part are coded with, as it stands in the chunk table.

@@ -10,10 +10,8 @@ use crate::entropy::rans::table::{HAS_ESCAPE, read_values, write_values};
 use crate::entropy::rans::{Symbol, Values};
 use crate::entropy::simd::Isa;
 use crate::error::ErrorKind;
+pub(crate) use crate::format::CODE_MAX_BITS as MAX_CODE_BITS;
 use crate::format::fields::ByteReader;
-
-/// Most bits of a code.
-pub(crate) const MAX_CODE_BITS: u8 = 8;
 
 /// The symbols that have codes, and how long codes are. An escape, if there is one, is the symbol after the last value.
 #[derive(Debug, Clone, PartialEq, Eq)]

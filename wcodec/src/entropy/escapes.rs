@@ -5,9 +5,7 @@
 )]
 
 use crate::error::ErrorKind;
-
-/// Bytes of one escape: its position and its literal.
-pub(crate) const ESCAPE_BYTES: usize = 4;
+pub(crate) use crate::format::ESCAPE_BYTES;
 
 /// Passes position and literal of each escape in `bytes` to `replace`, which says whether there is such a position and such a symbol.
 ///

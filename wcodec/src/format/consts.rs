@@ -1,6 +1,6 @@
 //! The one hand-written place of every constant; FORMAT.md and the C header are checked against it by tests.
 
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 
 macro_rules! format_consts {
     ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $value:expr;)*) => {
@@ -75,6 +75,30 @@ format_consts! {
     ORDER_UNSIGNED: u8 = 1;
     /// Order of samples: sign and magnitude (FORMAT.md 5.5).
     ORDER_FLOAT: u8 = 2;
+    /// Most units of a row (FORMAT.md 4.4).
+    ROW_MAX_UNITS: u32 = 1 << 17;
+    /// Bits of a unit where bytes are cut in two (FORMAT.md 4.4).
+    NIBBLE_BITS: u8 = 4;
+    /// Bytes of one escape: its position and its literal (FORMAT.md 4.3).
+    ESCAPE_BYTES: usize = 4;
+    /// Most bits of a packed code (FORMAT.md 6.5).
+    CODE_MAX_BITS: u8 = 8;
+    /// Predictor: none, 0 (FORMAT.md 5.6).
+    PREDICTOR_NONE: u8 = 0;
+    /// Predictor: the number to the left (FORMAT.md 5.6).
+    PREDICTOR_LEFT: u8 = 1;
+    /// Predictor: the number above (FORMAT.md 5.6).
+    PREDICTOR_TOP: u8 = 2;
+    /// Predictor: half the sum of both (FORMAT.md 5.6).
+    PREDICTOR_AVERAGE: u8 = 3;
+    /// Predictor: on the plane of left, top and the one between (FORMAT.md 5.6).
+    PREDICTOR_PLANAR: u8 = 4;
+    /// Predictor: on the line of the two above (FORMAT.md 5.6).
+    PREDICTOR_TOP_SLOPE: u8 = 5;
+    /// Predictor: on the line of the two to the left (FORMAT.md 5.6).
+    PREDICTOR_LEFT_SLOPE: u8 = 6;
+    /// Predictors of 5.6 (FORMAT.md 5.6).
+    NUM_PREDICTORS: u8 = 7;
     /// Prediction: by the recurrence of each column (FORMAT.md 4.4).
     RECURRENCE_PREDICTOR: u8 = 254;
     /// log2 of the unit of a recurrence's factors is minus this (FORMAT.md 5.6).
@@ -83,10 +107,20 @@ format_consts! {
     RECURRENCE_MAX_ROW: u32 = 4096;
     /// Prediction: one for each tile (FORMAT.md 4.4).
     TILES_PREDICTOR: u8 = 255;
+    /// Bits of a tile's predictor that is not the one before (FORMAT.md 4.4).
+    TILE_PREDICTOR_BITS: u32 = 3;
     /// Rows and columns of a tile (FORMAT.md 5.6).
     TILE: usize = 16;
+    /// Transform: none (FORMAT.md 5.7).
+    TRANSFORM_NONE: u8 = 0;
+    /// Transform: the cosine transform of type II (FORMAT.md 5.7).
+    TRANSFORM_DCT: u8 = 1;
+    /// Transform: the sine transform of type IV (FORMAT.md 5.7).
+    TRANSFORM_ADST: u8 = 2;
     /// Rows and columns of a transformed block (FORMAT.md 5.7).
     BLOCK: usize = 8;
+    /// Fraction bits of the factors of lifting steps (FORMAT.md 5.7).
+    LIFTING_FRACTION_BITS: u32 = 14;
     /// Classes: the sample itself (FORMAT.md 5.4).
     CLASSES_VALUES: u8 = 0;
     /// Classes: tokens of the zigzag magnitude (FORMAT.md 5.4).
@@ -95,6 +129,10 @@ format_consts! {
     CLASSES_PALETTE: u8 = 2;
     /// Classes: exponents, zero and short fractions apart (FORMAT.md 5.4).
     CLASSES_FLOAT: u8 = 3;
+    /// log2 of the tokens that are one magnitude each (FORMAT.md 5.4).
+    TOKENS_DIRECT_LOG2: u32 = 4;
+    /// log2 of the tokens of an octave of larger magnitudes (FORMAT.md 5.4).
+    TOKENS_OCTAVE_LOG2: u32 = 2;
     /// Contexts: none, the chunk names its table (FORMAT.md 6.4).
     CONTEXTS_NONE: u8 = 0;
     /// Contexts: by the symbols above (FORMAT.md 6.4).
@@ -105,11 +143,53 @@ format_consts! {
     CONTEXTS_COLUMNS: u8 = 3;
     /// Contexts by the symbols above (FORMAT.md 6.4).
     NUM_CONTEXTS_ABOVE: usize = 32;
+    /// What the weighted sum of the symbols above is divided by (FORMAT.md 6.4).
+    CONTEXTS_ABOVE_DIVISOR: usize = 16;
     /// Bands of coefficients (FORMAT.md 6.4).
     NUM_BANDS: usize = 16;
 }
 
-/// The first bytes of a file (FORMAT.md 2.1): a byte over 127, the name, and the line ends that a text-mode transfer would change.
+macro_rules! format_arrays {
+    ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $value:expr;)*) => {
+        $($(#[doc = $doc])+ pub const $name: $ty = $value;)*
+
+        /// Name, values and first line of documentation of every array, in order of definition.
+        const ARRAYS: &[(&str, &dyn Debug, &str)] = &[$((stringify!($name), &$name, [$($doc,)+][0])),*];
+    };
+}
+
+format_arrays! {
+    /// tan(k π / 64) with 14 fraction bits, k from 1 (FORMAT.md 5.7).
+    ///
+    /// Rounded to nearest; but the last one up, as (1 + tan) sin then comes within 2^-18 of 1: equal numbers turned by
+    /// π / 4 leave no
+    /// difference.
+    LIFTING_TANGENTS: [i16; 8] = [805, 1614, 2430, 3259, 4104, 4970, 5862, 6787];
+    /// sin(k π / 32) with 14 fraction bits, k from 1 (FORMAT.md 5.7).
+    LIFTING_SINES: [i16; 8] = [1606, 3196, 4756, 6270, 7723, 9102, 10394, 11585];
+    /// Where coefficient k of eight stands after the turns of either transform (FORMAT.md 5.7).
+    TRANSFORM_PLACES: [usize; BLOCK] = [6, 1, 7, 0, 4, 3, 5, 2];
+    /// The turns of the cosine transform, in order: two points and the angle k (FORMAT.md 5.7).
+    ///
+    /// Sums and differences of mirrored points; type II of the sums; type IV of the differences.
+    DCT_TURNS: [[usize; 3]; 13] = [
+        [7, 0, 8], [6, 1, 8], [5, 2, 8], [4, 3, 8],
+        [4, 7, 8], [6, 5, 8], [6, 4, 8], [5, 7, 4],
+        [0, 3, 2], [1, 2, 6], [1, 0, 8], [3, 2, 8], [3, 0, 8],
+    ];
+    /// The turns of the sine transform, in order: two points and the angle k (FORMAT.md 5.7).
+    ///
+    /// Mirrored points; cosines of points 7, 6, 5, 4; sines of points 0, 1, 2, 3; frequencies 1, 2, 3 of both.
+    ADST_TURNS: [[usize; 3]; 15] = [
+        [7, 0, 1], [6, 1, 3], [5, 2, 5], [4, 3, 7],
+        [4, 7, 8], [6, 5, 8], [6, 4, 8], [5, 7, 4],
+        [3, 0, 8], [1, 2, 8], [2, 0, 8], [1, 3, 4],
+        [7, 1, 8], [4, 0, 8], [5, 3, 8],
+    ];
+}
+
+/// The first bytes of a file (FORMAT.md 2.1): a byte over 127, the name, and the line ends that a text-mode transfer
+/// would change.
 pub const MAGIC: [u8; 8] = *b"\x89WCDC\r\n\n";
 /// The last bytes of a file (FORMAT.md 2.2).
 pub const END_MAGIC: [u8; 4] = *b"WCDE";
@@ -133,6 +213,10 @@ pub fn c_header() -> String {
     );
     for (name, value, doc) in ALL {
         let _ = write!(text, "\n//{doc}\n#define WCODEC_{name} {value}\n"); // writing to a String never fails
+    }
+    for (name, values, doc) in ARRAYS {
+        let values = format!("{values:?}").replace('[', "{").replace(']', "}");
+        let _ = write!(text, "\n//{doc}\n#define WCODEC_{name} {values}\n"); // as above
     }
     text.push_str("\n#endif\n");
     text

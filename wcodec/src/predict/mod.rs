@@ -13,6 +13,10 @@ mod row;
 use std::ops::Range;
 
 use crate::error::ErrorKind;
+use crate::format::{
+    PREDICTOR_AVERAGE, PREDICTOR_LEFT, PREDICTOR_LEFT_SLOPE, PREDICTOR_NONE, PREDICTOR_PLANAR,
+    PREDICTOR_TOP, PREDICTOR_TOP_SLOPE,
+};
 use crate::samples::Number;
 use row::Row;
 
@@ -24,19 +28,19 @@ pub(crate) use recurrence::{FloatFormat, Recurrence};
 #[repr(u8)]
 pub(crate) enum Predictor {
     /// 0.
-    None = 0,
+    None = PREDICTOR_NONE,
     /// The sample to the left.
-    Left = 1,
+    Left = PREDICTOR_LEFT,
     /// The sample above.
-    Top = 2,
+    Top = PREDICTOR_TOP,
     /// Half the sum of both, rounded down.
-    Average = 3,
+    Average = PREDICTOR_AVERAGE,
     /// On the plane through left, top and the sample between them.
-    Planar = 4,
+    Planar = PREDICTOR_PLANAR,
     /// On the line through the two samples above.
-    TopSlope = 5,
+    TopSlope = PREDICTOR_TOP_SLOPE,
     /// On the line through the two samples to the left.
-    LeftSlope = 6,
+    LeftSlope = PREDICTOR_LEFT_SLOPE,
 }
 
 impl Predictor {

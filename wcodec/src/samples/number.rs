@@ -5,10 +5,9 @@
 
 use super::Sample;
 use crate::error::ErrorKind;
-use crate::format::{ORDER_FLOAT, ORDER_SIGNED, ORDER_UNSIGNED};
-
-/// Fraction bits of the factors of [`Number::scaled`].
-pub(crate) const FRACTION_BITS: u32 = 14;
+use crate::format::{
+    LIFTING_FRACTION_BITS as FRACTION_BITS, ORDER_FLOAT, ORDER_SIGNED, ORDER_UNSIGNED,
+};
 
 /// How a dtype's bit patterns become numbers that rise with the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,4 +14,4 @@ pub(crate) use encode::encode_part;
 pub use entry::Truncation;
 pub(crate) use entry::{Method, PartEntry};
 pub(crate) use payload::{EncodedPart, PartSpec, Payload};
-pub(crate) use plan::PartPlan;
+pub(crate) use plan::{ChunkPlan, ChunkTable, PartPlan};

@@ -77,10 +77,22 @@ pub(crate) struct ChunkPlan {
     pub(crate) coded: Range<usize>,
 }
 
-/// A chunked part, every field of its table checked.
+/// A chunk table, every field of it checked: what decoders of every machine are prepared from.
 ///
 /// Invariants: the chunks' coded ranges, then the planes' ranges, lie one behind the other and end where the
-/// chunk table begins; a rANS chunk's table exists.
+/// chunk table begins; a coded chunk's table exists.
+#[derive(Debug)]
+pub(crate) struct ChunkTable {
+    pub(crate) split: Split,
+    pub(crate) first_chunk: u32,
+    pub(crate) chunks: Vec<ChunkPlan>,
+    pub(crate) symbols: Symbols,
+    pub(crate) planes: Vec<Plane>,
+    /// For each plane, where each chunk's bytes of it begin within the payload, and where the last one's end.
+    pub(crate) plane_offsets: Vec<Vec<usize>>,
+}
+
+/// A [`ChunkTable`] with its tables in the form that this machine's decoder looks them up in.
 #[derive(Debug)]
 pub(crate) struct PartPlan {
     pub(crate) split: Split,
@@ -89,11 +101,11 @@ pub(crate) struct PartPlan {
     pub(crate) chunks: Vec<ChunkPlan>,
     pub(crate) coder: Coder,
     pub(crate) planes: Vec<Plane>,
-    /// For each plane, where each chunk's bytes of it begin within the payload, and where the last one's end.
+    /// As [`ChunkTable::plane_offsets`].
     pub(crate) plane_offsets: Vec<Vec<usize>>,
 }
 
-impl PartPlan {
+impl ChunkTable {
     /// Reads and checks a chunk table. `samples_of` gives each chunk's length, in order.
     ///
     /// # Errors
@@ -168,15 +180,39 @@ impl PartPlan {
             }
             .into());
         }
-        let isa = Isa::chosen();
         Ok(Self {
             split: part.split,
-            isa,
             first_chunk: part.first_chunk,
             chunks,
-            coder: coder(symbols, isa),
+            symbols,
             planes,
             plane_offsets,
+        })
+    }
+}
+
+impl PartPlan {
+    /// Reads and checks a chunk table, for this machine. `samples_of` gives each chunk's length, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChunkTable::read`].
+    pub(crate) fn read(
+        table: &[u8],
+        part: &PartEntry,
+        sample_bytes: usize,
+        samples_of: impl Iterator<Item = usize>,
+    ) -> Result<Self, Error> {
+        let isa = Isa::chosen();
+        let table = ChunkTable::read(table, part, sample_bytes, samples_of)?;
+        Ok(Self {
+            split: table.split,
+            isa,
+            first_chunk: table.first_chunk,
+            chunks: table.chunks,
+            coder: coder(table.symbols, isa),
+            planes: table.planes,
+            plane_offsets: table.plane_offsets,
         })
     }
 

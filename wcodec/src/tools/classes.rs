@@ -3,12 +3,11 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use crate::bitplane::stream::{BitReader, BitWriter};
+/// log2 of the magnitudes that are tokens of their own.
+use crate::format::TOKENS_DIRECT_LOG2 as DIRECT_LOG2;
+/// Of larger magnitudes than those with tokens of their own the token has the position of the highest bit, and so many bits below it.
+use crate::format::TOKENS_OCTAVE_LOG2 as TOKEN_MANTISSA_BITS;
 use crate::samples::Number;
-
-/// Numbers below 2^4 are tokens of their own.
-const DIRECT_LOG2: u32 = 4;
-/// Of larger ones the token has the position of the highest bit, and so many bits below it.
-const TOKEN_MANTISSA_BITS: u32 = 2;
 
 /// How samples are classified.
 #[derive(Debug, Clone, PartialEq, Eq)]

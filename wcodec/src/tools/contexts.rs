@@ -7,8 +7,8 @@
 use crate::error::ErrorKind;
 use crate::format::fields::ByteReader;
 use crate::format::{
-    CONTEXTS_ABOVE, CONTEXTS_BANDS, CONTEXTS_COLUMNS, CONTEXTS_NONE, NUM_BANDS as BANDS,
-    NUM_CONTEXTS_ABOVE as NUM_ABOVE, RANS_LANES,
+    CONTEXTS_ABOVE, CONTEXTS_ABOVE_DIVISOR, CONTEXTS_BANDS, CONTEXTS_COLUMNS, CONTEXTS_NONE,
+    NUM_BANDS as BANDS, NUM_CONTEXTS_ABOVE as NUM_ABOVE, RANS_LANES,
 };
 use crate::transform;
 
@@ -31,7 +31,7 @@ impl Contexts {
     }
 
     /// The table of each context; none if chunks choose.
-    fn tables(&self) -> &[u8] {
+    pub(crate) fn tables(&self) -> &[u8] {
         match self {
             Self::None => &[],
             Self::Above(tables) => tables,
@@ -110,11 +110,12 @@ impl Contexts {
 
 /// How a context follows from a symbol's place and the symbols before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Kind {
-    None,
-    Above,
-    Bands,
-    Columns,
+    None = CONTEXTS_NONE,
+    Above = CONTEXTS_ABOVE,
+    Bands = CONTEXTS_BANDS,
+    Columns = CONTEXTS_COLUMNS,
 }
 
 impl Kind {
@@ -180,5 +181,5 @@ fn above(index: usize, before: &[u16], row: usize) -> usize {
         .saturating_add(right)
         .saturating_add(middle.saturating_mul(2));
     // A fourth of it is their mean, and four tokens are an octave.
-    (sum / 16).min(NUM_ABOVE.saturating_sub(1))
+    (sum / CONTEXTS_ABOVE_DIVISOR).min(NUM_ABOVE.saturating_sub(1))
 }

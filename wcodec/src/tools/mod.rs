@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod tiles;
 
+pub(crate) use crate::format::NIBBLE_BITS;
 pub(crate) use classes::Classes;
 pub(crate) use contexts::{Contexts, Kind as ContextsKind};
 pub(crate) use decode::{Coded, decode};
@@ -14,14 +15,11 @@ pub(crate) use encode::{Forward, encode};
 
 use crate::error::ErrorKind;
 use crate::format::fields::ByteReader;
-use crate::format::{RECURRENCE_MAX_ROW, RECURRENCE_PREDICTOR, TILES_PREDICTOR};
+use crate::format::{RECURRENCE_MAX_ROW, RECURRENCE_PREDICTOR, ROW_MAX_UNITS, TILES_PREDICTOR};
 use crate::predict::{FloatFormat, Predictor, Recurrence};
 use crate::samples::Order;
 use crate::transform::Transform;
 use std::fmt;
-
-/// Most units of a row.
-const MAX_ROW: u32 = 1 << 17;
 
 /// Which predictor a part uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +124,8 @@ impl Tools {
         if (tools.order.is_some() != has_numbers) || (is_nibbles && has_numbers) {
             return Err(malformed("order of samples"));
         }
-        if !(u32::from(tools.has_rows())..=MAX_ROW).contains(&row) || (!tools.has_rows() && row > 0)
+        if !(u32::from(tools.has_rows())..=ROW_MAX_UNITS).contains(&row)
+            || (!tools.has_rows() && row > 0)
         {
             return Err(malformed("units of a row"));
         }
@@ -210,6 +209,3 @@ impl fmt::Display for Tools {
         })
     }
 }
-
-/// Bits of a unit where bytes are cut in two.
-pub(crate) const NIBBLE_BITS: u8 = 4;

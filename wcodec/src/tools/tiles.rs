@@ -6,10 +6,8 @@
 
 use crate::bitplane::stream::{BitReader, BitWriter};
 use crate::error::ErrorKind;
+use crate::format::TILE_PREDICTOR_BITS;
 use crate::predict::Predictor;
-
-/// Bits of a predictor that is not the one before.
-const PREDICTOR_BITS: u32 = 3;
 
 /// Appends the predictors of all tiles.
 pub(super) fn write(predictors: &[Predictor], bits: &mut BitWriter) {
@@ -17,7 +15,7 @@ pub(super) fn write(predictors: &[Predictor], bits: &mut BitWriter) {
     for &predictor in predictors {
         bits.push(u64::from(predictor == before), 1);
         if predictor != before {
-            bits.push(u64::from(predictor as u8), PREDICTOR_BITS);
+            bits.push(u64::from(predictor as u8), TILE_PREDICTOR_BITS);
         }
         before = predictor;
     }
@@ -36,7 +34,7 @@ pub(super) fn read(
     (0..num_tiles)
         .map(|_| {
             if bits.pull(1) == 0 {
-                let id = bits.pull(PREDICTOR_BITS).to_le_bytes();
+                let id = bits.pull(TILE_PREDICTOR_BITS).to_le_bytes();
                 before = Predictor::try_from(id.first().copied().unwrap_or(0))?;
             }
             Ok(before)

@@ -3,14 +3,8 @@
 //! approximations of the DCT with the lifting scheme, IEEE TSP 49, 2001.
 
 use super::Block;
+pub(super) use crate::format::{LIFTING_SINES as SINES, LIFTING_TANGENTS as TANGENTS};
 use crate::samples::Number;
-
-/// tan(k π / 64) with 14 fraction bits, k from 1, rounded to nearest; but the last one up, as (1 + tan) sin then comes
-/// within 2^-18 of 1: equal numbers turned by π / 4 leave no difference.
-pub(super) const TANGENTS: [i16; 8] = [805, 1614, 2430, 3259, 4104, 4970, 5862, 6787];
-
-/// sin(k π / 32) with 14 fraction bits, k from 1, rounded to nearest.
-pub(super) const SINES: [i16; 8] = [1606, 3196, 4756, 6270, 7723, 9102, 10394, 11585];
 
 /// `Turn(a, b, k)` turns the plane of points a and b by φ = k π / 32, k from 1 to 8: a becomes a cos φ + b sin φ,
 /// b becomes b cos φ - a sin φ.
@@ -18,6 +12,18 @@ pub(super) const SINES: [i16; 8] = [1606, 3196, 4756, 6270, 7723, 9102, 10394, 1
 pub(super) struct Turn(pub(super) usize, pub(super) usize, pub(super) usize);
 
 impl Turn {
+    /// The turns that the format lists.
+    pub(super) const fn of<const N: usize>(listed: [[usize; 3]; N]) -> [Self; N] {
+        let mut turns = [Self(0, 0, 0); N];
+        let mut at = 0;
+        while at < N {
+            let [a, b, k] = listed[at];
+            turns[at] = Self(a, b, k);
+            at += 1;
+        }
+        turns
+    }
+
     #[inline(always)]
     pub(super) fn forward<S: Number>(self, points: &mut Block<S>) {
         let Self(a, b, k) = self;

@@ -18,19 +18,17 @@ use lifting::Turn;
 
 /// Rows and columns of a block.
 pub(crate) use crate::format::BLOCK;
-
-/// Where coefficient k of eight stands after the turns of either transform.
-const PLACES: [usize; BLOCK] = [6, 1, 7, 0, 4, 3, 5, 2];
+use crate::format::{TRANSFORM_ADST, TRANSFORM_DCT, TRANSFORM_NONE, TRANSFORM_PLACES as PLACES};
 
 /// A transform of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Transform {
-    None = 0,
+    None = TRANSFORM_NONE,
     /// Discrete cosine transform, type II: for blocks without a direction.
-    Dct = 1,
+    Dct = TRANSFORM_DCT,
     /// Discrete sine transform, type IV: for blocks that grow from the left and from the top, as residuals do.
-    Adst = 2,
+    Adst = TRANSFORM_ADST,
 }
 
 impl Transform {

@@ -224,7 +224,8 @@ impl Reader {
         Ok(())
     }
 
-    fn tensor_error(&self, info: &TensorInfo, error: Error) -> Error {
+    /// Adds tensor and file to an error.
+    pub(crate) fn tensor_error(&self, info: &TensorInfo, error: Error) -> Error {
         self.placed(error.in_tensor(&info.name))
     }
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::alias::{self, DecodeBucket};
+use super::codes::{Codes, OwnedValues, Values};
 use super::table::Table;
 use crate::entropy::simd::kernel::{self, Kernel};
 use crate::entropy::simd::{Isa, MAX_IN_FLIGHT};
@@ -130,69 +131,25 @@ impl SmallBuckets {
     }
 }
 
-/// What the codes that a table decodes to stand for: bytes, so that decoders move no more than they must.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Values<'a> {
-    /// The code itself, this much higher.
-    Above(u16),
-    /// By code.
-    Table(&'a [u16; 256]),
-}
-
-impl Values<'_> {
-    /// The symbol that a code stands for.
-    #[inline]
-    pub(crate) fn symbol(&self, code: u8) -> u16 {
-        match self {
-            Self::Above(base) => base.wrapping_add(code.into()),
-            Self::Table(values) => values.get(usize::from(code)).copied().unwrap_or(0),
-        }
-    }
-}
-
 /// A table in the form that this machine's decoder looks slots up in.
 #[derive(Debug)]
 pub(crate) struct DecodeTable {
     isa: Isa,
     kernel: Kernel,
-    /// The value of code 0, where values are codes as much higher.
-    base: u16,
-    /// The values of codes, where they are not.
-    values: Option<Box<[u16; 256]>>,
+    values: OwnedValues,
 }
 
 impl DecodeTable {
     /// Prepares a validated table. An escape decodes to 0; its literal replaces that later.
     pub(crate) fn new(table: &Table, isa: Isa) -> Self {
-        let [first, last] = [table.values.first(), table.values.last()].map(|value| value.copied());
-        let base = if table.has_escape {
-            0
-        } else {
-            first.unwrap_or(0)
-        };
-        let are_near = last.unwrap_or(0).saturating_sub(base) <= u16::from(u8::MAX);
-        // An escape has no value: its code is 0 and stands for 0 with a base of 0, or is its own and looks up a 0.
-        let mut codes = [0; 256];
-        let mut values = Box::new([0; 256]);
-        if are_near {
-            for (code, &value) in codes.iter_mut().zip(&table.values) {
-                [*code, _] = value.saturating_sub(base).to_le_bytes();
-            }
-        } else {
-            codes
-                .iter_mut()
-                .zip(0..=u8::MAX)
-                .for_each(|(code, symbol)| *code = symbol);
-            values
-                .iter_mut()
-                .zip(&table.values)
-                .for_each(|(to, &value)| *to = value);
-        }
+        let Codes { of_symbols, values } = Codes::new(table);
+        let kernel = Kernel::new(isa, table, &of_symbols, || {
+            SlotTable::new(table, &of_symbols)
+        });
         Self {
             isa,
-            kernel: Kernel::new(isa, table, &codes, || SlotTable::new(table, &codes)),
-            base,
-            values: (!are_near).then_some(values),
+            kernel,
+            values,
         }
     }
 
@@ -209,8 +166,8 @@ impl DecodeTable {
     /// The values that codes stand for.
     pub(crate) fn values(&self) -> Values<'_> {
         match &self.values {
-            Some(values) => Values::Table(values),
-            None => Values::Above(self.base),
+            OwnedValues::Table(values) => Values::Table(values),
+            OwnedValues::Above(base) => Values::Above(*base),
         }
     }
 }

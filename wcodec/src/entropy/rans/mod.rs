@@ -5,12 +5,14 @@
 //! bucket. The scalar decoder expands it into 4,096 slots.
 
 pub(crate) mod alias;
+mod codes;
 pub(crate) mod contexts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod table;
 
-pub(crate) use decode::{DecodeTable, Decoder, Values};
+pub(crate) use codes::{Codes, OwnedValues, Values};
+pub(crate) use decode::{DecodeTable, Decoder};
 pub(crate) use encode::{EncodeTable, Encoder, Symbol};
 pub(crate) use table::Table;
 
