@@ -1,6 +1,7 @@
 //! `evals`: what wcodec saves, on real and on synthetic checkpoints.
 
 mod effort;
+mod gpu_check;
 mod quantise;
 mod size;
 mod synthetic;
@@ -24,6 +25,8 @@ enum Command {
     Size(size::SizeArgs),
     /// Each coding tool alone beside the encoder's choice, zstd and xz, on real and structured tensors.
     Tools(tools::ToolsArgs),
+    /// Decode on a GPU: every tool, dtype and shape compared with the CPU, orderings, drops, speeds; as JSON.
+    GpuCheck(gpu_check::GpuCheckArgs),
     /// Write a synthetic Llama-shaped checkpoint of any size.
     Synthetic(synthetic::SyntheticArgs),
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Size(args) => size::run(&args),
         Command::Tools(args) => tools::run(&args),
+        Command::GpuCheck(args) => gpu_check::run(&args),
         Command::Synthetic(args) => synthetic::run(&args),
     };
     match result {

@@ -35,7 +35,7 @@ enum FloatType {
 }
 
 /// Rows of the embedding and of the head.
-const VOCABULARY: usize = 32_000;
+pub(crate) const VOCABULARY: usize = 32_000;
 
 /// A tensor that is drawn when it is written, so that one is in memory at a time.
 #[derive(Debug, Clone)]

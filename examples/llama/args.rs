@@ -59,6 +59,15 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) cpu: bool,
 
+    /// The CUDA device to run on
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        conflicts_with = "cpu"
+    )]
+    pub(crate) device: usize,
+
     /// Divide the score of recent tokens by this; 1 leaves them alone
     #[arg(long, value_name = "X", default_value_t = 1.1, value_parser = above_zero)]
     pub(crate) repeat_penalty: f32,

@@ -4,6 +4,7 @@
 //! cargo run --release --example llama
 //! cargo run --release --example llama -- --weights model.wcodec --prompt "My favourite theorem is"
 //! cargo run --release --example llama -- --weights folder/of/safetensors --temperature 0
+//! cargo run --release --features cuda --example llama -- --weights model.wcodec --device 1
 //! ```
 //!
 //! The model is candle's own, unmodified; what differs from a program for safetensors is one line of
@@ -60,7 +61,7 @@ fn run(args: &Args) -> Result<()> {
     let source = Source::open(args.weights.as_deref())?;
     report.opened();
 
-    let device = device(args.cpu)?;
+    let device = device(args)?;
     let config = model::read_config(&source.config(args.config.as_deref())?)?;
     let tokenizer = generate::read_tokenizer(&source.tokenizer(args.tokenizer.as_deref())?)?;
     let prompt = generate::encode(&tokenizer, &args.prompt, &config)?;
@@ -97,12 +98,14 @@ fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The first CUDA device where there is one and `--cpu` is not given.
-fn device(cpu: bool) -> Result<Device> {
-    if cpu || !candle_core::utils::cuda_is_available() {
+/// The CUDA device asked for where this build can use one and `--cpu` is not given.
+fn device(args: &Args) -> Result<Device> {
+    if args.cpu || !candle_core::utils::cuda_is_available() {
         return Ok(Device::Cpu);
     }
-    Device::new_cuda(0).context("cannot use the CUDA device; pass --cpu to do without it")
+    let number = args.device;
+    Device::new_cuda(number)
+        .with_context(|| format!("cannot use CUDA device {number}; pass --cpu to do without it"))
 }
 
 /// The whole error on one line.

@@ -30,7 +30,7 @@ pub(crate) struct Pipeline {
 
 /// What the threads share with those that ask.
 struct Core {
-    reader: Reader,
+    reader: Arc<Reader>,
     ids: Vec<TensorId>,
     candidates: Vec<Candidate>,
     /// Where each tensor's payload lies in the file; where its original's does, for a duplicate.
@@ -74,7 +74,7 @@ impl Pipeline {
         let core = Core {
             ids: reader.ids().collect(),
             bytes_total: reader.tensors().iter().map(|info| info.raw_bytes).sum(),
-            reader,
+            reader: Arc::new(reader),
             candidates,
             templates,
             pool,
@@ -90,7 +90,7 @@ impl Pipeline {
         }
     }
 
-    pub(crate) fn reader(&self) -> &Reader {
+    pub(crate) fn reader(&self) -> &Arc<Reader> {
         &self.core.reader
     }
 
@@ -111,6 +111,12 @@ impl Pipeline {
         };
         self.core.report(id);
         Ok(tensor)
+    }
+
+    /// Counts a tensor that another decoder hands out and calls the callback.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn report(&self, id: TensorId) {
+        self.core.report(id);
     }
 
     /// Notes that a tensor is asked for, and takes it if it was decoded ahead, waiting if that is under way.

@@ -1,6 +1,8 @@
 //! The backend that stands behind a `VarBuilder`.
 
 use crate::ahead::Pipeline;
+#[cfg(feature = "cuda")]
+use crate::cuda::Devices;
 use crate::decode;
 use crate::loader::WcodecLoader;
 use candle_core::{DType, Device, Error, Result, Shape, Tensor};
@@ -37,11 +39,17 @@ impl VarBuilderExt for VarBuilder<'_> {
 /// Serves `get` out of a file, for any number of threads.
 pub(crate) struct Backend {
     cpu: Arc<Pipeline>,
+    #[cfg(feature = "cuda")]
+    cuda: Arc<Devices>,
 }
 
 impl Backend {
-    pub(crate) fn new(cpu: Arc<Pipeline>) -> Self {
-        Self { cpu }
+    pub(crate) fn new(loader: &WcodecLoader) -> Self {
+        Self {
+            cpu: Arc::clone(loader.cpu()),
+            #[cfg(feature = "cuda")]
+            cuda: Arc::clone(loader.cuda()),
+        }
     }
 
     fn find(&self, name: &str) -> Result<TensorId> {
@@ -55,8 +63,15 @@ impl Backend {
         })
     }
 
-    /// The tensor on `device`. Where a device has no decoder of its own, it gets a copy of the CPU's.
+    /// The tensor on `device`. Where a device has no decoder of its own for it, it gets a copy of the CPU's.
     fn load(&self, id: TensorId, dtype: DType, device: &Device) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(device) = device
+            && let Some(tensor) = self.cuda.fetch(id, dtype, device)?
+        {
+            self.cpu.report(id);
+            return Ok(tensor);
+        }
         self.cpu.fetch(id, dtype)?.to_device(device)
     }
 }

@@ -11,7 +11,9 @@
 //! - Nothing is kept of a tensor that was handed out: asked for again, it is decoded again.
 //! - Opening checks the header and the index. A damaged chunk is the error of the `get` that asks for its tensor.
 //!
-//! A device other than the CPU gets the tensor that was decoded on the CPU.
+//! With feature `cuda`, a CUDA device decodes for itself: `get` returns when its tensor's decoding is enqueued, and
+//! candle's work waits for it. [`WcodecLoader::finish`] ends that state. Any other device, and what the kernels have no
+//! form for, gets the tensor that was decoded on the CPU.
 //!
 //! # Examples
 //!
@@ -35,7 +37,11 @@
 
 mod ahead;
 mod backend;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod decode;
+#[cfg(any(test, feature = "cuda"))]
+mod device;
 mod loader;
 mod names;
 

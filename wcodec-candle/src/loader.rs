@@ -2,6 +2,8 @@
 
 use crate::ahead::{OnProgress, Pipeline};
 use crate::backend::Backend;
+#[cfg(feature = "cuda")]
+use crate::cuda::Devices;
 use candle_core::{DType, Device, Error, Result};
 use candle_nn::VarBuilder;
 use rayon::ThreadPoolBuilder;
@@ -43,6 +45,8 @@ use wcodec::{Limits, Reader, TensorInfo};
 #[derive(Clone)]
 pub struct WcodecLoader {
     cpu: Arc<Pipeline>,
+    #[cfg(feature = "cuda")]
+    cuda: Arc<Devices>,
 }
 
 impl fmt::Debug for WcodecLoader {
@@ -123,28 +127,45 @@ impl WcodecLoader {
     /// The weights as candle's models take them: cast to `dtype`, on `device`.
     ///
     /// This begins a load: progress counts from zero, and decoding ahead starts over with what is asked for next.
-    /// Nothing is decoded before.
+    /// Nothing is decoded before. For a CUDA device, reading begins at once, behind the caller's back.
     pub fn var_builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         self.cpu.begin();
-        VarBuilder::from_backend(
-            Box::new(Backend::new(Arc::clone(&self.cpu))),
-            dtype,
-            device.clone(),
-        )
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(device) = device {
+            self.cuda.begin(device);
+        }
+        VarBuilder::from_backend(Box::new(Backend::new(self)), dtype, device.clone())
     }
 
-    /// Ends decoding ahead, waits for its thread and frees what was decoded but not asked for: to be called when the
-    /// model is built. Until the next [`var_builder`](Self::var_builder), every `get` decodes on demand.
+    /// Ends decoding ahead, waits for its threads and frees what was decoded but not asked for: to be called when the
+    /// model is built or, on CUDA devices, when it has run once. Until the next [`var_builder`](Self::var_builder),
+    /// every `get` on the CPU decodes on demand.
+    ///
+    /// On CUDA devices it waits until all that was handed out is decoded, frees pinned and scratch memory, and puts
+    /// candle back on a single stream, where it need not wait for events any more. Without it that happens after the
+    /// last `VarBuilder` and loader are dropped, and an error found so late can only be printed.
     ///
     /// A tensor that failed to decode ahead and was never asked for is no error: nothing that was handed out depends
     /// on it.
     ///
     /// # Errors
     ///
-    /// On the CPU never: a tensor is whole when `get` returns it.
+    /// On the CPU never: a tensor is whole when `get` returns it. On CUDA devices, the first thing that went wrong with
+    /// a tensor after it was handed out; its name is in the message.
     pub fn finish(&self) -> Result<()> {
         self.cpu.finish();
+        #[cfg(feature = "cuda")]
+        self.cuda.finish()?;
         Ok(())
+    }
+
+    pub(crate) fn cpu(&self) -> &Arc<Pipeline> {
+        &self.cpu
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(crate) fn cuda(&self) -> &Arc<Devices> {
+        &self.cuda
     }
 }
 
@@ -170,6 +191,7 @@ pub struct Progress<'a> {
 /// Options of a [`WcodecLoader`].
 pub struct LoaderBuilder {
     decode_ahead_bytes: u64,
+    device_bytes: u64,
     threads: usize,
     limits: Limits,
     on_progress: Option<OnProgress>,
@@ -179,6 +201,7 @@ impl Default for LoaderBuilder {
     fn default() -> Self {
         Self {
             decode_ahead_bytes: 256 << 20,
+            device_bytes: 256 << 20,
             threads: 0,
             limits: Limits::default(),
             on_progress: None,
@@ -190,6 +213,7 @@ impl fmt::Debug for LoaderBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoaderBuilder")
             .field("decode_ahead_bytes", &self.decode_ahead_bytes)
+            .field("device_bytes", &self.device_bytes)
             .field("threads", &self.threads)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -201,6 +225,16 @@ impl LoaderBuilder {
     #[must_use]
     pub fn decode_ahead_bytes(mut self, bytes: u64) -> Self {
         self.decode_ahead_bytes = bytes;
+        self
+    }
+
+    /// Memory that loading may take on each CUDA device beside the decoded tensors, until
+    /// [`finish`](WcodecLoader::finish). Default 256 MiB; five eighths of it are matched by pinned memory of the host.
+    /// A tensor with a part that is coded in more than a quarter of it is decoded on the host. Means nothing without
+    /// feature `cuda`.
+    #[must_use]
+    pub fn device_bytes(mut self, bytes: u64) -> Self {
+        self.device_bytes = bytes;
         self
     }
 
@@ -259,6 +293,10 @@ impl LoaderBuilder {
             .build()
             .map_err(Error::wrap)?;
         let cpu = Pipeline::new(reader, pool, self.decode_ahead_bytes, self.on_progress);
-        Ok(WcodecLoader { cpu: Arc::new(cpu) })
+        Ok(WcodecLoader {
+            #[cfg(feature = "cuda")]
+            cuda: Arc::new(Devices::new(Arc::clone(cpu.reader()), self.device_bytes)),
+            cpu: Arc::new(cpu),
+        })
     }
 }

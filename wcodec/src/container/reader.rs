@@ -205,6 +205,16 @@ impl Reader {
         self.source.will_need(bytes.start, len);
     }
 
+    /// Fills `out` with the bytes at `offset` of the file, without a check: for the payloads of [`parts`](Self::parts), which
+    /// [`plan_part`](Self::plan_part) checks.
+    ///
+    /// # Errors
+    ///
+    /// `Truncated` if they are not all there, `Io`.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        read_into(&*self.source, "payload", out, offset).map_err(|error| self.placed(error))
+    }
+
     /// The bytes of an attachment, or `None` if there is none of that name.
     ///
     /// # Errors

@@ -1,0 +1,140 @@
+//! The bytes on the device are the CPU's, for every tool, dtype and shape.
+
+use super::inputs::{self, DTYPES};
+use super::report::Report;
+use anyhow::{Context, ensure};
+use candle_core::{DType, Device, Tensor};
+use safetensors::Dtype;
+use std::path::Path;
+use wcodec::checkpoint::ImportOptions;
+use wcodec::{Effort, Tool};
+use wcodec_candle::WcodecLoader;
+
+/// Types that a model asks for.
+const ASKED: [DType; 4] = [DType::BF16, DType::F16, DType::F32, DType::F64];
+
+/// How a file is encoded.
+fn encodings() -> Vec<(String, ImportOptions<'static>)> {
+    let efforts = [
+        ("fast", Effort::Fast),
+        ("default", Effort::Default),
+        ("max", Effort::Max),
+    ];
+    let efforts = efforts.into_iter().map(|(name, effort)| {
+        let options = ImportOptions {
+            effort,
+            ..ImportOptions::default()
+        };
+        (format!("effort {name}"), options)
+    });
+    let tools = Tool::ALL.into_iter().map(|tool| {
+        let options = ImportOptions {
+            only: Some(tool),
+            ..ImportOptions::default()
+        };
+        (format!("only {tool:?}"), options)
+    });
+    efforts.chain(tools).collect()
+}
+
+pub(super) fn run(report: &mut Report, device: &Device) -> anyhow::Result<()> {
+    for (encoding, options) in encodings() {
+        for dtype in DTYPES {
+            report.check(&format!("parity: {dtype:?}, {encoding}"), || {
+                let files = inputs::of_dtype(dtype, &options)?;
+                let mut compared = 0;
+                for asked in asked_of(dtype) {
+                    compared += compare(&files.wcodec, asked, device)
+                        .with_context(|| format!("as {asked:?}"))?;
+                }
+                Ok(format!("{compared} tensors"))
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The type itself and the floats that candle casts it to.
+fn asked_of(dtype: Dtype) -> Vec<DType> {
+    let own = match dtype {
+        Dtype::U8 => DType::U8,
+        Dtype::U16 | Dtype::U32 => DType::U32,
+        Dtype::I16 => DType::I16,
+        Dtype::I32 => DType::I32,
+        Dtype::I64 => DType::I64,
+        Dtype::F8_E4M3 => DType::F8E4M3,
+        _ => return ASKED.to_vec(),
+    };
+    vec![own, DType::F32]
+}
+
+/// Compares every tensor of a file, all handed out before the first is looked at; how many there were.
+pub(super) fn compare(path: &Path, dtype: DType, device: &Device) -> anyhow::Result<usize> {
+    let loader = WcodecLoader::open(path)?;
+    let (there, here) = (
+        loader.var_builder(dtype, device),
+        loader.var_builder(dtype, &Device::Cpu),
+    );
+    let names: Vec<&str> = loader.names().collect();
+    let on_device = names.iter().map(|name| there.get_unchecked(name));
+    let on_device: Vec<Tensor> = on_device.collect::<candle_core::Result<_>>()?;
+    for (name, tensor) in names.iter().zip(&on_device) {
+        let expected = here.get_unchecked(name)?;
+        ensure!(
+            tensor.dims() == expected.dims(),
+            "`{name}` has the wrong shape"
+        );
+        assert_same(tensor, &expected).with_context(|| format!("`{name}`"))?;
+    }
+    loader.finish()?;
+    Ok(names.len())
+}
+
+/// Compares a tensor on a device with one on the CPU, bit by bit.
+///
+/// # Errors
+///
+/// If they differ.
+pub(super) fn assert_same(tensor: &Tensor, expected: &Tensor) -> anyhow::Result<()> {
+    ensure!(
+        tensor.dtype() == expected.dtype(),
+        "{:?} instead of {:?}",
+        tensor.dtype(),
+        expected.dtype()
+    );
+    let (found, expected) = (
+        bytes_of(&tensor.to_device(&Device::Cpu)?)?,
+        bytes_of(expected)?,
+    );
+    ensure!(
+        found.len() == expected.len(),
+        "{} bytes instead of {}",
+        found.len(),
+        expected.len()
+    );
+    let differs = found
+        .iter()
+        .zip(&expected)
+        .position(|(found, expected)| found != expected);
+    if let Some(at) = differs {
+        let num = found
+            .iter()
+            .zip(&expected)
+            .filter(|(found, expected)| found != expected)
+            .count();
+        anyhow::bail!("{num} of {} bytes differ, the first at {at}", found.len());
+    }
+    Ok(())
+}
+
+/// The bytes of a tensor on the CPU.
+fn bytes_of(tensor: &Tensor) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    tensor
+        .write_bytes(&mut bytes)
+        .or_else(|_| -> candle_core::Result<()> {
+            // candle writes no F8: the bits are exact in F32.
+            tensor.to_dtype(DType::F32)?.write_bytes(&mut bytes)
+        })?;
+    Ok(bytes)
+}
