@@ -9,7 +9,7 @@ mod reading;
 mod state;
 
 use crate::decode;
-use crate::loader::Progress;
+use crate::loader::{Decoded, Progress};
 use crate::names::Templates;
 use candle_core::{DType, Result, Tensor};
 use rayon::ThreadPool;
@@ -18,10 +18,21 @@ use state::{Candidate, Job, State};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use wcodec::{Reader, TensorId};
 
 /// The callback of [`LoaderBuilder::on_progress`](crate::LoaderBuilder::on_progress).
 pub(crate) type OnProgress = Box<dyn Fn(Progress<'_>) + Send + Sync>;
+
+/// The callback of [`LoaderBuilder::on_decoded`](crate::LoaderBuilder::on_decoded).
+pub(crate) type OnDecoded = Box<dyn Fn(Decoded<'_>) + Send + Sync>;
+
+/// Who wants to be told.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) on_progress: Option<OnProgress>,
+    pub(crate) on_decoded: Option<OnDecoded>,
+}
 
 /// An open file, its threads and what they have decoded. The last one to drop it ends the threads.
 pub(crate) struct Pipeline {
@@ -39,7 +50,7 @@ struct Core {
     bytes_total: u64,
     pool: ThreadPool,
     budget: u64,
-    on_progress: Option<OnProgress>,
+    callbacks: Callbacks,
     state: Mutex<State>,
     reading: Mutex<ReadAhead>,
     /// Notified when the state changes in a way that somebody may wait for.
@@ -47,12 +58,7 @@ struct Core {
 }
 
 impl Pipeline {
-    pub(crate) fn new(
-        reader: Reader,
-        pool: ThreadPool,
-        budget: u64,
-        on_progress: Option<OnProgress>,
-    ) -> Self {
+    pub(crate) fn new(reader: Reader, pool: ThreadPool, budget: u64, callbacks: Callbacks) -> Self {
         let templates = Templates::new(reader.tensors());
         let num_layers = num_hidden_layers(&reader);
         let candidates: Vec<Candidate> = reader
@@ -79,7 +85,7 @@ impl Pipeline {
             templates,
             pool,
             budget,
-            on_progress,
+            callbacks,
             state: Mutex::new(state),
             reading: Mutex::new(ReadAhead::new(payloads_end.unwrap_or(0))),
             payloads,
@@ -218,13 +224,19 @@ impl Core {
                 self.reader.will_need(wanted);
             }
         }
-        decode::decode(&self.reader, id, dtype)
+        let begin = Instant::now();
+        let tensor = decode::decode(&self.reader, id, dtype)?;
+        if let Some(on_decoded) = &self.callbacks.on_decoded {
+            let name = &self.reader.info(id).name;
+            on_decoded(Decoded { name, begin });
+        }
+        Ok(tensor)
     }
 
     /// Counts a tensor that is handed out and calls the callback, on the thread that asked.
     fn report(&self, id: TensorId) {
         let counts = self.lock().count(&self.candidates, id.index());
-        if let (Some(counts), Some(on_progress)) = (counts, &self.on_progress) {
+        if let (Some(counts), Some(on_progress)) = (counts, &self.callbacks.on_progress) {
             on_progress(Progress {
                 name: &self.reader.info(id).name,
                 tensors_done: counts.tensors,

@@ -46,7 +46,7 @@ mod loader;
 mod names;
 
 pub use backend::VarBuilderExt;
-pub use loader::{LoaderBuilder, Progress, WcodecLoader};
+pub use loader::{Decoded, LoaderBuilder, Progress, WcodecLoader};
 
 /// The snippet of the README compiles.
 #[cfg(doctest)]

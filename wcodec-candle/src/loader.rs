@@ -1,6 +1,6 @@
 //! The handle to an open file.
 
-use crate::ahead::{OnProgress, Pipeline};
+use crate::ahead::{Callbacks, Pipeline};
 use crate::backend::Backend;
 #[cfg(feature = "cuda")]
 use crate::cuda::Devices;
@@ -10,6 +10,7 @@ use rayon::ThreadPoolBuilder;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use wcodec::{Limits, Reader, TensorInfo};
 
 /// An open `.wcodec` file that candle loads from.
@@ -188,13 +189,23 @@ pub struct Progress<'a> {
     pub bytes_total: u64,
 }
 
+/// A tensor that was decoded, reported to [`on_decoded`](LoaderBuilder::on_decoded) when it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decoded<'a> {
+    /// The tensor.
+    pub name: &'a str,
+    /// When its decoding began; it includes the reading.
+    pub begin: Instant,
+}
+
 /// Options of a [`WcodecLoader`].
 pub struct LoaderBuilder {
     decode_ahead_bytes: u64,
     device_bytes: u64,
     threads: usize,
     limits: Limits,
-    on_progress: Option<OnProgress>,
+    callbacks: Callbacks,
 }
 
 impl Default for LoaderBuilder {
@@ -204,7 +215,7 @@ impl Default for LoaderBuilder {
             device_bytes: 256 << 20,
             threads: 0,
             limits: Limits::default(),
-            on_progress: None,
+            callbacks: Callbacks::default(),
         }
     }
 }
@@ -249,7 +260,15 @@ impl LoaderBuilder {
     /// Several threads that load at once may call it at once.
     #[must_use]
     pub fn on_progress(mut self, callback: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(Box::new(callback));
+        self.callbacks.on_progress = Some(Box::new(callback));
+        self
+    }
+
+    /// Called when a tensor is decoded, on demand or ahead of it, by the thread that began to: for timelines. Several
+    /// threads may call it at once.
+    #[must_use]
+    pub fn on_decoded(mut self, callback: impl Fn(Decoded<'_>) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_decoded = Some(Box::new(callback));
         self
     }
 
@@ -292,7 +311,7 @@ impl LoaderBuilder {
             .thread_name(|index| format!("wcodec-decode-{index}"))
             .build()
             .map_err(Error::wrap)?;
-        let cpu = Pipeline::new(reader, pool, self.decode_ahead_bytes, self.on_progress);
+        let cpu = Pipeline::new(reader, pool, self.decode_ahead_bytes, self.callbacks);
         Ok(WcodecLoader {
             #[cfg(feature = "cuda")]
             cuda: Arc::new(Devices::new(Arc::clone(cpu.reader()), self.device_bytes)),

@@ -20,6 +20,10 @@ pub(crate) enum Scheme {
     Int8Row,
     /// INT8, one scale for each 128 weights.
     Int8Group128,
+    /// INT4, two to a byte, one scale a tensor.
+    Int4Tensor,
+    /// INT4, two to a byte, one scale a row.
+    Int4Row,
     /// INT4, two to a byte, one scale for each 128 weights.
     Int4Group128,
     /// INT4, eight to an I32 down a column of the transposed matrix, one scale for each 128 weights of a row: GPTQ's.
@@ -36,6 +40,8 @@ impl Scheme {
             Self::Int8Tensor => "INT8 per tensor",
             Self::Int8Row => "INT8 per row",
             Self::Int8Group128 => "INT8, groups of 128",
+            Self::Int4Tensor => "INT4 per tensor",
+            Self::Int4Row => "INT4 per row",
             Self::Int4Group128 => "INT4, groups of 128",
             Self::Int4Words => "INT4, eight to an I32",
             Self::Fp8Tensor => "FP8 E4M3 per tensor",
@@ -64,7 +70,7 @@ impl Scheme {
                     scale_tensor(name, &[groups, rows], scales),
                 ];
             }
-            Self::Int4Group128 => {
+            Self::Int4Tensor | Self::Int4Row | Self::Int4Group128 => {
                 let packed = codes
                     .chunks(2)
                     .map(|pair| pair[0] | pair.get(1).map_or(0, |high| high << 4));
@@ -78,7 +84,7 @@ impl Scheme {
         let width = width / rows.max(1);
         [
             Tensor {
-                nibbles: self == Self::Int4Group128,
+                nibbles: matches!(self, Self::Int4Tensor | Self::Int4Row | Self::Int4Group128),
                 ..Tensor::new(name, dtype, &[bytes.len() / width.max(1), width], bytes)
             },
             scale_tensor(name, &[num_scales, 1], scales),
@@ -94,11 +100,22 @@ impl Scheme {
             .collect()
     }
 
+    /// The weights that a model computes with that was stored so: as [`restored`](Self::restored), with the scales
+    /// rounded to the F16 that they are stored in.
+    pub(crate) fn as_stored(self, weights: &[f32], columns: usize) -> Vec<f32> {
+        let (codes, scales) = self.codes(weights, columns);
+        let scales = scales.iter().map(|scale| f16::from_f32(*scale).to_f32());
+        let groups = self.groups(&codes, columns).zip(scales);
+        groups
+            .flat_map(|(codes, scale)| codes.iter().map(move |&code| self.value(code) * scale))
+            .collect()
+    }
+
     /// The code of each weight and the scale of each group.
     fn codes(self, weights: &[f32], columns: usize) -> (Vec<u8>, Vec<f32>) {
         let largest_value = match self {
             Self::Int8Tensor | Self::Int8Row | Self::Int8Group128 => 127.0,
-            Self::Int4Group128 | Self::Int4Words => 7.0,
+            Self::Int4Tensor | Self::Int4Row | Self::Int4Group128 | Self::Int4Words => 7.0,
             Self::Fp8Tensor | Self::Fp8Row => 448.0,
         };
         let mut scales = Vec::new();
@@ -122,8 +139,8 @@ impl Scheme {
     fn groups<T>(self, elements: &[T], columns: usize) -> impl Iterator<Item = &[T]> {
         let all = elements.len();
         let (run, group) = match self {
-            Self::Int8Tensor | Self::Fp8Tensor => (all, all),
-            Self::Int8Row | Self::Fp8Row => (columns, columns),
+            Self::Int8Tensor | Self::Int4Tensor | Self::Fp8Tensor => (all, all),
+            Self::Int8Row | Self::Int4Row | Self::Fp8Row => (columns, columns),
             Self::Int8Group128 | Self::Int4Group128 => (all, GROUP),
             Self::Int4Words => (columns, GROUP),
         };
@@ -143,7 +160,7 @@ impl Scheme {
                 scaled.round_ties_even().clamp(-127.0, 127.0) as i8 as u8
             }
             // Unsigned with a zero point of 8, as GPTQ and AWQ store it.
-            Self::Int4Group128 | Self::Int4Words => {
+            Self::Int4Tensor | Self::Int4Row | Self::Int4Group128 | Self::Int4Words => {
                 (scaled.round_ties_even().clamp(-8.0, 7.0) + 8.0) as u8
             }
             Self::Fp8Tensor | Self::Fp8Row => fp8::e4m3(scaled),
@@ -156,7 +173,9 @@ impl Scheme {
             Self::Int8Tensor | Self::Int8Row | Self::Int8Group128 => {
                 f32::from(i8::from_le_bytes([code]))
             }
-            Self::Int4Group128 | Self::Int4Words => f32::from(code) - 8.0,
+            Self::Int4Tensor | Self::Int4Row | Self::Int4Group128 | Self::Int4Words => {
+                f32::from(code) - 8.0
+            }
             Self::Fp8Tensor | Self::Fp8Row => fp8::value(code),
         }
     }

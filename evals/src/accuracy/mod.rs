@@ -1,0 +1,127 @@
+//! What quantisers cost in accuracy and what coding saves on top: format, bits per weight raw and coded, perplexity.
+
+mod base;
+mod blocks;
+mod formats;
+
+use crate::perplexity::{Difference, Quality};
+use crate::progress;
+use crate::table::{Align, Grid};
+use anyhow::Context;
+use base::Base;
+use formats::FORMATS;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// `evals accuracy`
+#[derive(Debug, clap::Args)]
+pub(crate) struct AccuracyArgs {
+    /// Folders of models, each with a folder `f32` of Hugging Face's files.
+    #[arg(default_values = ["stories7m", "tinystories-3m"])]
+    models: Vec<String>,
+    /// Where the models are.
+    #[arg(long, env = "WCODEC_MODELS", default_value = "../shared/models")]
+    folder: PathBuf,
+    /// Where the text tinystories_2MB.txt is; its last 60 documents are predicted.
+    #[arg(long, env = "WCODEC_TEXT", default_value = "../shared/text")]
+    text: PathBuf,
+    /// Predict no more than this many tokens.
+    #[arg(long, value_name = "N")]
+    limit_tokens: Option<usize>,
+    /// One JSON object on stdout instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The text that the reference figures are of.
+pub(crate) const TEXT: &str = "tinystories_2MB.txt";
+
+/// One line of the table. Bits are of whole files, headers and all.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AccuracyRow {
+    pub(crate) model: String,
+    pub(crate) format: String,
+    pub(crate) weights: u64,
+    pub(crate) raw_bpw: f64,
+    pub(crate) coded_bpw: f64,
+    pub(crate) quality: Quality,
+    /// Beside F32.
+    pub(crate) difference: Difference,
+}
+
+/// The table of some models.
+///
+/// # Errors
+///
+/// If a model or the text cannot be read.
+pub(crate) fn measure(
+    models: &[String],
+    folder: &Path,
+    text: &Path,
+    most: Option<usize>,
+) -> anyhow::Result<Vec<AccuracyRow>> {
+    let mut rows = Vec::new();
+    for model in models {
+        let base =
+            Base::load(model, folder, text, most).with_context(|| format!("the model {model}"))?;
+        let bar = progress::bar(model, FORMATS.len());
+        for format in FORMATS {
+            let row = base
+                .row(format)
+                .with_context(|| format!("{model} as {}", format.name()))?;
+            rows.extend(row);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+    }
+    Ok(rows)
+}
+
+/// The rows for people.
+pub(crate) fn grid(rows: &[AccuracyRow]) -> Grid {
+    use Align::{Left, Right};
+    let mut grid = Grid::new(&[
+        ("model", Left),
+        ("format", Left),
+        ("b/w raw", Right),
+        ("b/w coded", Right),
+        ("smaller by", Right),
+        ("perplexity", Right),
+        ("delta", Right),
+        ("± se", Right),
+        ("top-1 points", Right),
+        ("KL, nats", Right),
+        ("KL 99.9 %", Right),
+    ]);
+    for row in rows {
+        let difference = &row.difference;
+        grid.row([
+            row.model.clone(),
+            row.format.clone(),
+            format!("{:.2}", row.raw_bpw),
+            format!("{:.2}", row.coded_bpw),
+            format!("{:.1} %", 100.0 - 100.0 * row.coded_bpw / row.raw_bpw),
+            format!("{:.4}", row.quality.perplexity),
+            if difference.is_none() {
+                "0".to_owned()
+            } else {
+                format!("{:+.4}", difference.perplexity.value)
+            },
+            format!("{:.4}", difference.perplexity.error),
+            format!("{:+.2}", difference.top1_points.value),
+            format!("{:.2e}", difference.divergence.value),
+            format!("{:.2e}", difference.divergence_999),
+        ]);
+    }
+    grid
+}
+
+pub(crate) fn run(args: &AccuracyArgs) -> anyhow::Result<()> {
+    let rows = measure(&args.models, &args.folder, &args.text, args.limit_tokens)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        print!("{}", grid(&rows).plain());
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Time from nothing to the first token, out of each kind of file, in a fresh process for each run.
+
+mod cache;
+mod child;
+mod eager;
+mod prepared;
+mod rows;
+mod safetensors_header;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod zst;
+
+use crate::device::{DeviceArg, DtypeArg};
+use anyhow::Context;
+use std::path::PathBuf;
+
+pub(crate) use cache::warm;
+pub(crate) use child::{LoadOneArgs, Loader, run as run_one};
+pub(crate) use prepared::{Prepared, Timeline};
+pub(crate) use rows::{LoadRow, Spread, Storage, grid};
+pub(crate) use timeline::{Span, Stage, trace_json};
+
+/// `evals load-time`
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoadArgs {
+    /// A safetensors file, or a folder of Hugging Face's, sharded or not.
+    #[arg(long, value_name = "PATH")]
+    weights: PathBuf,
+    /// The same as a .wcodec file [default: encoded into --work-dir].
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
+    /// Where the model is loaded to: cpu or cuda:N.
+    #[arg(long, default_value_t)]
+    device: DeviceArg,
+    /// The model's config.json [default: the one beside the weights].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A folder on a disk, for files made on the way: as much space as the weights take.
+    #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
+    work_dir: PathBuf,
+    /// Record one load of each kind and write it as a Chrome trace, for Perfetto.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// One JSON object on stdout instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to measure.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct How {
+    /// Loads of each kind; medians are shown.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: u32,
+    /// Load from files that are not in the page cache, too.
+    #[arg(long)]
+    pub(crate) cold: bool,
+    /// Load from storage slowed down to these speeds in GB/s, too, for example 0.2,1,3,7.
+    #[arg(long, value_name = "SPEEDS", value_delimiter = ',', value_parser = speed)]
+    pub(crate) storage: Vec<f64>,
+    /// Number type to load as.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) dtype: DtypeArg,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err("must be a number above 0".into()),
+    }
+}
+
+pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir_in(&args.work_dir).with_context(|| {
+        format!(
+            "cannot write into `{}` (--work-dir)",
+            args.work_dir.display()
+        )
+    })?;
+    args.device.open()?;
+    let name = args.weights.display().to_string();
+    let prepared = Prepared::make(
+        name,
+        &args.weights,
+        args.against.as_deref(),
+        args.config.as_deref(),
+        folder.path(),
+    )?;
+    let rows = prepared.measure(&args.how, args.device)?;
+    if let Some(path) = &args.trace {
+        let timelines = prepared.record(Storage::Warm, args.how.dtype, args.device)?;
+        std::fs::write(path, trace_json(&timelines).to_string())
+            .with_context(|| path.display().to_string())?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        print!("{}", grid(&rows).plain());
+        let mut evicted: Vec<&str> = rows
+            .iter()
+            .filter_map(|row| row.evicted.as_deref())
+            .collect();
+        evicted.dedup();
+        if !evicted.is_empty() {
+            println!("cold: {}", evicted.join(", "));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Pictures of the results.
+
+mod canvas;
+mod gantt;
+mod labels;
+mod lines;
+mod points;
+
+pub(crate) use gantt::timeline;
+pub(crate) use lines::by_storage;
+pub(crate) use points::{size_against_perplexity, size_against_speed};

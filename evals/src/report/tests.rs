@@ -1,0 +1,199 @@
+//! A page of made-up results, with every plot.
+
+use super::machine::Machine;
+use super::parts::{Loads, Measured, Part, PerplexityRow};
+use super::write;
+use crate::accuracy::AccuracyRow;
+use crate::device::DtypeArg;
+use crate::load::{LoadRow, Loader, Span, Spread, Stage, Storage, Timeline};
+use crate::perplexity::{Difference, Mean, Outcome, Quality};
+use crate::size::{CodecSize, SizeRow, WHOLE};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const NONE: Mean = Mean {
+    value: 0.0,
+    error: 0.0,
+};
+
+fn quality(perplexity: f64) -> Quality {
+    Quality {
+        tokens: 100,
+        nll: Mean {
+            value: perplexity.ln(),
+            error: 0.01,
+        },
+        perplexity,
+        top1_percent: 42.0,
+    }
+}
+
+fn difference(perplexity: f64) -> Difference {
+    Difference {
+        nll: NONE,
+        perplexity: Mean {
+            value: perplexity,
+            error: 0.1,
+        },
+        top1_points: NONE,
+        divergence: NONE,
+        divergence_999: 0.0,
+        largest_logit_difference: 0.0,
+        logits_equal: perplexity == 0.0,
+    }
+}
+
+fn spread(seconds: f64) -> Spread {
+    Spread::of([seconds].into_iter())
+}
+
+fn load(loader: Loader, storage: Storage, seconds: f64) -> LoadRow {
+    LoadRow {
+        model: "m".into(),
+        dtype: DtypeArg::F32,
+        device: "cpu".into(),
+        storage,
+        loader,
+        file_bytes: 1_000_000,
+        runs: 1,
+        open: spread(0.0),
+        built: spread(seconds / 2.0),
+        first_token: spread(seconds),
+        decoded: spread(seconds / 2.0),
+        peak_bytes: None,
+        evicted: Some("posix_fadvise".into()),
+    }
+}
+
+fn save(part: Part, folder: &Path, results: impl Serialize) {
+    let measured = Measured {
+        machine: Machine::read(Some("here")),
+        inputs: BTreeMap::new(),
+        results,
+    };
+    let path = folder.join(format!("{}.json", part.name()));
+    std::fs::write(path, serde_json::to_string(&measured).unwrap()).unwrap();
+}
+
+#[test]
+fn pages_hold_what_was_measured_and_say_who_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let outcome = Outcome {
+        weights: "a".into(),
+        against: Some("b".into()),
+        dtype: DtypeArg::F32,
+        quality: quality(12.5),
+        quality_against: Some(quality(12.5)),
+        difference: Some(difference(0.0)),
+    };
+    let row = PerplexityRow {
+        model: "m".into(),
+        stored: "f32".into(),
+        outcome,
+    };
+    save(Part::Perplexity, folder, vec![row]);
+    let formats = [
+        ("F32", 32.0, 26.6, 12.5),
+        ("INT8 per row", 8.1, 7.5, 12.6),
+        ("INT4 per tensor", 4.0, 3.5, 20.0),
+    ];
+    let rows = formats.map(|(format, raw_bpw, coded_bpw, perplexity)| AccuracyRow {
+        model: "m".into(),
+        format: format.into(),
+        weights: 1000,
+        raw_bpw,
+        coded_bpw,
+        quality: quality(perplexity),
+        difference: difference(perplexity - 12.5),
+    });
+    save(Part::Accuracy, folder, rows);
+    let codec = |name: &str, bytes, speed| CodecSize {
+        codec: name.into(),
+        bytes,
+        decode_gb_per_s: Some(speed),
+    };
+    let size = SizeRow {
+        model: "m".into(),
+        format: "BF16".into(),
+        class: WHOLE.into(),
+        weights: 1000,
+        raw_bytes: 2000,
+        codecs: vec![codec("wcodec", 1325, 2.0), codec("zstd -3", 1560, 0.7)],
+    };
+    save(Part::Size, folder, [size]);
+    let storages = [
+        Storage::Warm,
+        Storage::Throttled(0.2),
+        Storage::Throttled(1.0),
+    ];
+    let loads = storages.into_iter().flat_map(|storage| {
+        let ours = if storage == Storage::Warm { 2.0 } else { 0.5 };
+        [
+            load(Loader::Pread, storage, 1.0),
+            load(Loader::Wcodec, storage, ours),
+        ]
+    });
+    let span = |stage, begin, end| Span {
+        stage,
+        thread: "t".into(),
+        name: String::new(),
+        begin,
+        end,
+    };
+    let timeline = Timeline {
+        model: "m".into(),
+        loader: Loader::Wcodec,
+        storage: Storage::Warm,
+        spans: vec![
+            span(Stage::Read, 0.0, 0.5),
+            span(Stage::FirstToken, 0.5, 1.0),
+        ],
+    };
+    save(
+        Part::Load,
+        folder,
+        Loads {
+            rows: loads.collect(),
+            timelines: vec![timeline],
+        },
+    );
+
+    let trace = folder.join("trace.json");
+    write::page(folder, Some(&trace)).unwrap();
+    let page = std::fs::read_to_string(folder.join("report.md")).unwrap();
+    assert!(page.starts_with("# WCodec evaluated: here\n"));
+    assert!(page.contains("wcodec is the fastest: m 0.2 GB/s, m 1 GB/s. It loses: m warm (to parallel pread, by a factor of 2.00)."));
+    assert!(page.contains("| the same bits |") && page.contains("| INT8 per row"));
+    for (picture, words) in [
+        (
+            "size-perplexity-m.svg",
+            "beyond the top: INT4 per tensor (20.00)",
+        ),
+        ("size-speed-m-bf16.svg", "wcodec, 66.2 %"),
+        ("storage-m.svg", "speed of the storage, GB/s"),
+        ("timeline-m.svg", "wcodec: read"),
+    ] {
+        assert!(page.contains(&format!("]({picture})")), "{picture}");
+        let svg = std::fs::read_to_string(folder.join(picture)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains(words), "{picture}");
+    }
+    assert!(
+        std::fs::read_to_string(folder.join("report.html"))
+            .unwrap()
+            .contains("<img src=\"timeline-m.svg\"")
+    );
+    assert!(
+        std::fs::read_to_string(trace)
+            .unwrap()
+            .contains("wcodec, m, warm")
+    );
+
+    std::fs::write(folder.join("size.json"), "{}").unwrap();
+    let error = format!("{:#}", write::page(folder, None).unwrap_err());
+    assert!(
+        error.contains("size.json is not of this version"),
+        "{error}"
+    );
+}

@@ -1,0 +1,190 @@
+//! General codecs on the same bytes.
+
+use crate::tensor::Tensor;
+use anyhow::ensure;
+use half::f16;
+use pco::ChunkConfig;
+use pco::data_types::Number;
+use pco::standalone::{simple_compress, simple_decompress};
+use safetensors::Dtype;
+use std::io::{Read, Write};
+use std::time::Instant;
+
+/// A codec, called with one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// DEFLATE in Rust, level 6.
+    Gzip,
+    /// The C library, at its command's levels.
+    Zstd(i32),
+    /// In Rust, level 9.
+    Bzip2,
+    /// The C library, level 6.
+    Xz,
+    /// Blocks in Rust.
+    Lz4,
+    /// pcodec, tensor by tensor: BF16 and FP8 go in as integers.
+    Pco,
+}
+
+/// What a codec made of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Coded {
+    pub(crate) bytes: u64,
+    /// Seconds that decoding took.
+    pub(crate) decode: f64,
+}
+
+impl Peer {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Gzip,
+        Self::Zstd(1),
+        Self::Zstd(3),
+        Self::Zstd(19),
+        Self::Bzip2,
+        Self::Xz,
+        Self::Lz4,
+        Self::Pco,
+    ];
+
+    /// Its name in tables.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Gzip => "gzip".to_owned(),
+            Self::Zstd(level) => format!("zstd -{level}"),
+            Self::Bzip2 => "bzip2".to_owned(),
+            Self::Xz => "xz".to_owned(),
+            Self::Lz4 => "lz4".to_owned(),
+            Self::Pco => "pco".to_owned(),
+        }
+    }
+
+    /// Encodes the tensors' bytes, decodes them and compares.
+    ///
+    /// # Errors
+    ///
+    /// The codec's own, or that the bytes differ.
+    pub(crate) fn measure(self, tensors: &[&Tensor]) -> anyhow::Result<Coded> {
+        if self == Self::Pco {
+            let mut sum = Coded {
+                bytes: 0,
+                decode: 0.0,
+            };
+            for tensor in tensors {
+                let coded = pco_of(tensor)?;
+                sum.bytes += coded.bytes;
+                sum.decode += coded.decode;
+            }
+            return Ok(sum);
+        }
+        let raw = tensors
+            .iter()
+            .map(|tensor| &*tensor.bytes)
+            .collect::<Vec<_>>()
+            .concat();
+        let coded = self.encode(&raw)?;
+        let start = Instant::now();
+        let decoded = self.decode(&coded, raw.len())?;
+        let decode = start.elapsed().as_secs_f64();
+        ensure!(decoded == raw, "{} gives back other bytes", self.name());
+        Ok(Coded {
+            bytes: coded.len() as u64,
+            decode,
+        })
+    }
+
+    fn encode(self, raw: &[u8]) -> anyhow::Result<Vec<u8>> {
+        Ok(match self {
+            Self::Gzip => {
+                let mut encoder =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+                encoder.write_all(raw)?;
+                encoder.finish()?
+            }
+            Self::Zstd(level) => zstd::bulk::compress(raw, level)?,
+            Self::Bzip2 => {
+                let mut encoder =
+                    bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+                encoder.write_all(raw)?;
+                encoder.finish()?
+            }
+            Self::Xz => liblzma::encode_all(raw, 6)?,
+            Self::Lz4 => lz4_flex::block::compress(raw),
+            Self::Pco => Vec::new(), // by tensors, above
+        })
+    }
+
+    fn decode(self, coded: &[u8], len: usize) -> anyhow::Result<Vec<u8>> {
+        let mut raw = Vec::with_capacity(len);
+        match self {
+            Self::Gzip => drop(flate2::read::GzDecoder::new(coded).read_to_end(&mut raw)?),
+            Self::Zstd(_) => raw = zstd::bulk::decompress(coded, len)?,
+            Self::Bzip2 => drop(bzip2::read::BzDecoder::new(coded).read_to_end(&mut raw)?),
+            Self::Xz => raw = liblzma::decode_all(coded)?,
+            Self::Lz4 => raw = lz4_flex::block::decompress(coded, len)?,
+            Self::Pco => {}
+        }
+        Ok(raw)
+    }
+}
+
+fn pco_of(tensor: &Tensor) -> anyhow::Result<Coded> {
+    match tensor.dtype {
+        Dtype::F32 => pco_as::<f32>(&tensor.bytes),
+        Dtype::F16 => pco_as::<f16>(&tensor.bytes),
+        Dtype::BF16 | Dtype::U16 => pco_as::<u16>(&tensor.bytes),
+        Dtype::I32 | Dtype::U32 => pco_as::<u32>(&tensor.bytes),
+        _ => pco_as::<u8>(&tensor.bytes),
+    }
+}
+
+fn pco_as<T: Number + bytemuck::Pod>(raw: &[u8]) -> anyhow::Result<Coded> {
+    // A copy, since bytes lie anywhere and numbers do not.
+    let numbers: Vec<T> = bytemuck::pod_collect_to_vec(raw);
+    let coded = simple_compress(&numbers, &ChunkConfig::default().with_enable_8_bit(true))?;
+    let start = Instant::now();
+    let decoded: Vec<T> = simple_decompress(&coded)?;
+    let decode = start.elapsed().as_secs_f64();
+    ensure!(
+        bytemuck::cast_slice::<T, u8>(&decoded) == raw,
+        "pco gives back other bytes"
+    );
+    Ok(Coded {
+        bytes: coded.len() as u64,
+        decode,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Float;
+
+    #[test]
+    fn every_peer_gives_every_dtype_back_and_saves_where_there_is_something_to_save() {
+        let values: Vec<f32> = (0..4000u16).map(|i| f32::from(i % 50)).collect();
+        let mut tensors = Float::ALL
+            .map(|float| float.tensor("w", &[4000], &values))
+            .to_vec();
+        tensors.push(Tensor::new(
+            "codes",
+            Dtype::I8,
+            &[4000],
+            (0..4000u16).map(|i| i.to_le_bytes()[0] % 50).collect(),
+        ));
+        for tensor in &tensors {
+            for peer in Peer::ALL {
+                let coded = peer.measure(&[tensor]).unwrap();
+                let share = coded.bytes as f64 / tensor.bytes.len() as f64;
+                assert!(
+                    (0.001..0.9).contains(&share),
+                    "{} of {:?}: {share}",
+                    peer.name(),
+                    tensor.dtype
+                );
+            }
+        }
+        let all: Vec<&Tensor> = tensors.iter().collect();
+        assert!(Peer::Pco.measure(&all).unwrap().bytes > 0);
+    }
+}

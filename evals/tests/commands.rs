@@ -1,0 +1,153 @@
+//! The command as its users call it, with the model of the repository.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use wcodec::Reader;
+use wcodec::checkpoint::{ExportOptions, export};
+
+const STORY: &str =
+    "Once upon a time, there was a little girl named Lily. She loved to play outside in the park.";
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models/tinystories-3m.wcodec")
+}
+
+fn evals(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evals"));
+    command.args(arguments).output().unwrap()
+}
+
+/// A folder with the model as safetensors, and a text.
+fn folder() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let restored = folder.path().join("model");
+    export(
+        &Reader::open(model()).unwrap(),
+        &restored,
+        &ExportOptions::default(),
+    )
+    .unwrap();
+    let text = folder.path().join("story.txt");
+    std::fs::write(&text, STORY).unwrap();
+    (folder, restored, text)
+}
+
+#[test]
+fn perplexity_says_that_a_coded_file_is_the_same() {
+    let (_folder, restored, text) = folder();
+    let arguments: [&dyn AsRef<std::ffi::OsStr>; 7] = [
+        &"perplexity",
+        &"--weights",
+        &restored,
+        &"--against",
+        &model(),
+        &"--text",
+        &text,
+    ];
+    let output = evals(&arguments);
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        words.contains("every logit is the same bits") && words.contains("exactly 0"),
+        "{words}"
+    );
+
+    let output = evals(
+        &[
+            &arguments[..],
+            &[&"--json", &"--require-equal", &"--limit-tokens", &"5"],
+        ]
+        .concat(),
+    );
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["difference"]["logits_equal"], true);
+    assert_eq!(json["difference"]["perplexity"]["value"], 0.0);
+    assert_eq!(json["quality"]["tokens"], 5);
+}
+
+#[test]
+fn load_time_compares_loaders_and_records_them() {
+    let (folder, restored, _) = folder();
+    let trace = folder.path().join("trace.json");
+    let output = evals(&[
+        &"load-time",
+        &"--weights",
+        &restored,
+        &"--against",
+        &model(),
+        &"--runs",
+        &"1",
+        &"--cold",
+        &"--storage",
+        &"1",
+        &"--work-dir",
+        &folder.path(),
+        &"--trace",
+        &trace,
+        &"--json",
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(
+        rows.len(),
+        4 + 4 + 3,
+        "warm, cold, and slow, which a memory map cannot be"
+    );
+    for row in rows {
+        let stage = |name: &str| row[name]["median"].as_f64().unwrap();
+        assert!(
+            stage("open") <= stage("built") && stage("built") < stage("first_token"),
+            "{row}"
+        );
+    }
+    let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let of_kind = |kind: &str| events.iter().filter(|event| event["cat"] == kind).count();
+    assert!(of_kind("decode") > 10 && of_kind("read") > 10 && of_kind("build") > 10);
+    assert_eq!(of_kind("first token"), 4);
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let (_folder, _, text) = folder();
+    for (more, words) in [
+        (&["--weights", "none"][..], "cannot open the weights `none`"),
+        (
+            &["--weights", "Cargo.toml"],
+            "neither .safetensors nor .wcodec nor .gguf",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_evals"))
+            .args(["perplexity", "--text"])
+            .arg(&text)
+            .args(more)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(words), "{error}");
+    }
+    let output = evals(&[
+        &"perplexity",
+        &"--weights",
+        &model(),
+        &"--text",
+        &text,
+        &"--context",
+        &"100000",
+    ]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("--context must be 2 to 256"), "{error}");
+    let output = evals(&[
+        &"perplexity",
+        &"--weights",
+        &model(),
+        &"--text",
+        &text,
+        &"--device",
+        &"gpu",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+}
