@@ -27,7 +27,7 @@ pub(crate) struct Machine {
     pub(crate) compiler: String,
     pub(crate) commit: String,
     pub(crate) date: String,
-    /// Processes that wanted a core when measuring began, over a minute: above 0.5 or so, others were at work, too.
+    /// Processes that wanted a core in the minute before it; what was measured before counts, too.
     #[serde(default)]
     pub(crate) load: Option<f64>,
 }
@@ -96,10 +96,8 @@ impl Machine {
     /// One line for pages.
     pub(crate) fn line(&self) -> String {
         let busy = match self.load {
-            Some(load) if load > 0.5 => {
-                format!(", with other work on the machine (load average {load})")
-            }
-            _ => String::new(),
+            Some(load) => format!(", load average {load} before it"),
+            None => String::new(),
         };
         format!(
             "{}, {}, {}, commit {}, {}{busy}",

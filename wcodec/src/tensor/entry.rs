@@ -65,6 +65,23 @@ pub(crate) struct PartEntry {
     pub(crate) crc: u32,
 }
 
+impl TryFrom<u8> for Method {
+    type Error = ErrorKind;
+    fn try_from(id: u8) -> Result<Self, ErrorKind> {
+        match id {
+            METHOD_CHUNKED => Ok(Self::Chunked),
+            METHOD_STORED => Ok(Self::Stored),
+            METHOD_CONSTANT => Ok(Self::Constant),
+            METHOD_TOOLS => Ok(Self::Tools),
+            METHOD_PACKED => Ok(Self::Packed),
+            id => Err(ErrorKind::UnsupportedFeature {
+                what: "part method",
+                id: u32::from(id),
+            }),
+        }
+    }
+}
+
 /// What is lost where the least significant stored planes are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -99,19 +116,7 @@ impl PartEntry {
         part_bytes: impl Fn(Range<u32>) -> Option<u64>,
     ) -> Result<Self, ErrorKind> {
         let malformed = |what| ErrorKind::Malformed { what, rule: "3.3" };
-        let method = match src.u8("part method")? {
-            METHOD_CHUNKED => Method::Chunked,
-            METHOD_STORED => Method::Stored,
-            METHOD_CONSTANT => Method::Constant,
-            METHOD_TOOLS => Method::Tools,
-            METHOD_PACKED => Method::Packed,
-            id => {
-                return Err(ErrorKind::UnsupportedFeature {
-                    what: "part method",
-                    id: u32::from(id),
-                });
-            }
-        };
+        let method = Method::try_from(src.u8("part method")?)?;
         src.reserved("plane of a part", 1)?;
         let mapping = Mapping::try_from(src.u8("sample mapping")?)?;
         let [symbol_bits, stored_bits, zero_bits] = src.bytes("split of the sample's bits")?;
@@ -139,29 +144,31 @@ impl PartEntry {
         let raw_bytes = raw_bytes
             .filter(|&bytes| bytes <= PART_MAX_RAW_BYTES)
             .ok_or(malformed("num_chunks of a part"))?;
-        let (len_is_right, table_is_right) = match method {
+        entry.check_lengths(raw_bytes, sample_bytes)?;
+        Ok(entry)
+    }
+
+    /// Checks the split and the lengths of a part that decodes to `raw_bytes`.
+    fn check_lengths(&self, raw_bytes: u64, sample_bytes: usize) -> Result<(), ErrorKind> {
+        let malformed = |what| ErrorKind::Malformed { what, rule: "3.3" };
+        let has_no_table = self.table_bytes == 0 && self.split == NO_SPLIT;
+        let (len_is_right, table_is_right) = match self.method {
             Method::Chunked | Method::Tools | Method::Packed => {
-                if method == Method::Tools {
-                    entry.split.check_symbols_alone()?;
+                if self.method == Method::Tools {
+                    self.split.check_symbols_alone()?;
                 } else {
                     let bits = u32::try_from(sample_bytes.saturating_mul(8)).unwrap_or(0);
-                    entry.split.validated(bits)?;
+                    self.split.validated(bits)?;
                 }
-                let entries = u64::from(entry.num_chunks).saturating_mul(CHUNK_ENTRY_BYTES as u64);
-                let table_bytes = u64::from(entry.table_bytes);
+                let entries = u64::from(self.num_chunks).saturating_mul(CHUNK_ENTRY_BYTES as u64);
+                let table_bytes = u64::from(self.table_bytes);
                 (
-                    entry.len < raw_bytes,
-                    table_bytes > entries && table_bytes <= entry.len,
+                    self.len < raw_bytes,
+                    table_bytes > entries && table_bytes <= self.len,
                 )
             }
-            Method::Stored => (
-                entry.len == raw_bytes,
-                entry.table_bytes == 0 && entry.split == NO_SPLIT,
-            ),
-            Method::Constant => (
-                entry.len == sample_bytes as u64,
-                entry.table_bytes == 0 && entry.split == NO_SPLIT,
-            ),
+            Method::Stored => (self.len == raw_bytes, has_no_table),
+            Method::Constant => (self.len == sample_bytes as u64, has_no_table),
         };
         if !len_is_right {
             return Err(malformed("payload length"));
@@ -169,7 +176,7 @@ impl PartEntry {
         if !table_is_right {
             return Err(malformed("length of the chunk table"));
         }
-        Ok(entry)
+        Ok(())
     }
 
     /// What is lost if all but the `num_planes` most significant planes are left out.

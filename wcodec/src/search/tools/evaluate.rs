@@ -121,25 +121,15 @@ fn decision(
         if clustering.tables.iter().any(|table| table.has_escape) {
             return None;
         }
-        let mut assigned = clustering.assignment.into_iter();
-        let tables = is_used.iter().map(|used| {
-            if *used {
-                assigned.next().unwrap_or(0)
-            } else {
-                0
-            }
-        });
-        tools.contexts = kind.with_tables(&tables.collect::<Vec<u8>>());
+        tools.contexts = kind.with_tables(&of_contexts(&is_used, clustering.assignment));
         vec![0; num_chunks]
     };
     if !tools.has_rows() {
         tools.row = 0;
     }
-    let mut record = Vec::new();
-    tools.write(&mut record);
     let cost = clustering.cost
         + bits(counts.stored_bits)
-        + bits(8 * record.len() as u64)
+        + record_cost(&tools)
         + num_chunks as u64 * STATES_COST;
     let split = Split {
         mapping: Mapping::Unsigned,
@@ -159,6 +149,19 @@ fn decision(
             considered: Vec::new(),
         },
     })
+}
+
+/// Each context's table: what is `assigned` to those that are used, in order, and any to the others.
+fn of_contexts(is_used: &[bool], assigned: Vec<u8>) -> Vec<u8> {
+    let mut assigned = assigned.into_iter();
+    let table = |&used: &bool| used.then(|| assigned.next()).flatten().unwrap_or(0);
+    is_used.iter().map(table).collect()
+}
+
+fn record_cost(tools: &Tools) -> u64 {
+    let mut record = Vec::new();
+    tools.write(&mut record);
+    bits(8 * record.len() as u64)
 }
 
 /// Columns that may each be a context, and how many rows tell enough of each.
