@@ -11,6 +11,7 @@ use anyhow::Context;
 use base::Base;
 use formats::FORMATS;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// `evals accuracy`
@@ -25,9 +26,9 @@ pub(crate) struct AccuracyArgs {
     /// Where the text tinystories_2MB.txt is; its last 60 documents are predicted.
     #[arg(long, env = "WCODEC_TEXT", default_value = "../shared/text")]
     text: PathBuf,
-    /// Predict no more than this many tokens.
+    /// Predict no more than this many tokens, at least 1.
     #[arg(long, value_name = "N")]
-    limit_tokens: Option<usize>,
+    limit_tokens: Option<NonZeroUsize>,
     /// One JSON object on stdout instead of the table.
     #[arg(long)]
     json: bool,
@@ -117,7 +118,8 @@ pub(crate) fn grid(rows: &[AccuracyRow]) -> Grid {
 }
 
 pub(crate) fn run(args: &AccuracyArgs) -> anyhow::Result<()> {
-    let rows = measure(&args.models, &args.folder, &args.text, args.limit_tokens)?;
+    let limit = args.limit_tokens.map(NonZeroUsize::get);
+    let rows = measure(&args.models, &args.folder, &args.text, limit)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {

@@ -12,7 +12,6 @@ use candle_nn::var_builder::SimpleBackend;
 use half::{bf16, f16};
 use safetensors::Dtype;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -32,8 +31,8 @@ struct Shared {
     jobs: Vec<Job>,
     next: AtomicUsize,
     dtype: DType,
-    /// How far each file was asked for ahead.
-    asked: Vec<Mutex<u64>>,
+    /// The first job whose tensor was not asked for ahead.
+    asked: Mutex<usize>,
     tensors: Mutex<HashMap<String, anyhow::Result<Tensor>>>,
     came: Condvar,
     recorder: Option<Arc<Recorder>>,
@@ -61,9 +60,9 @@ impl Eager {
             let header = Header::read(&**source)?;
             jobs.extend(header.tensors.into_iter().map(|entry| Job { file, entry }));
         }
-        jobs.sort_by_key(|job| place(&job.entry.name));
+        jobs.sort_by_key(|job| (layer(&job.entry.name), job.file, job.entry.bytes.start));
         let shared = Arc::new(Shared {
-            asked: files.iter().map(|_| Mutex::new(0)).collect(),
+            asked: Mutex::new(0),
             files,
             jobs,
             next: AtomicUsize::new(0),
@@ -83,15 +82,20 @@ impl Eager {
     }
 }
 
-/// The order in which a Llama asks: what stands outside the layers first, then layer by layer.
-fn place(name: &str) -> (usize, String) {
+/// The order in which a Llama asks: what stands outside the layers first (0), then layer by layer.
+fn layer(name: &str) -> usize {
     let layer = name.split('.').find_map(|word| word.parse::<usize>().ok());
-    (layer.map_or(0, |layer| layer + 1), name.to_owned())
+    layer.map_or(0, |layer| layer + 1)
 }
 
 impl Shared {
     fn work(&self) {
-        while let Some(job) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = self.jobs.get(index) else {
+                return;
+            };
+            self.read_ahead(index);
             let tensor = self
                 .load(job)
                 .with_context(|| format!("tensor `{}`", job.entry.name));
@@ -110,7 +114,6 @@ impl Shared {
             (count * entry.dtype.bitsize() / 8) as u64 == bytes,
             "its length is not that of its shape"
         );
-        self.read_ahead(job.file, &entry.bytes);
         match (entry.dtype, self.dtype) {
             (Dtype::BF16, DType::F32) => self.cast(job, count, |value: bf16| value.to_f32()),
             (Dtype::F16, DType::F32) => self.cast(job, count, |value: f16| value.to_f32()),
@@ -171,18 +174,20 @@ impl Shared {
         Ok(&**file)
     }
 
-    /// Asks for what lies behind the tensor, once.
-    fn read_ahead(&self, file: usize, bytes: &Range<u64>) {
-        let (Some(source), Some(asked)) = (self.files.get(file), self.asked.get(file)) else {
-            return;
-        };
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = bytes.end + AHEAD_BYTES;
-        let start = bytes.start.max(*asked);
-        if start < end {
-            *asked = end;
-            drop(asked);
-            source.will_need(start, end - start);
+    /// Asks for the tensors that come next, each once, in the order in which they are loaded.
+    fn read_ahead(&self, index: usize) {
+        let mut next = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next).max(index);
+        let bytes = |job: &Job| job.entry.bytes.end - job.entry.bytes.start;
+        let under_way = self.jobs.get(index..*next).unwrap_or_default();
+        let mut ahead: u64 = under_way.iter().map(bytes).sum();
+        while ahead < AHEAD_BYTES
+            && let Some(job) = self.jobs.get(*next)
+            && let Some(file) = self.files.get(job.file)
+        {
+            file.will_need(job.entry.bytes.start, bytes(job));
+            ahead += bytes(job);
+            *next += 1;
         }
     }
 }

@@ -20,10 +20,41 @@ pub(crate) fn read_config(name: &str, bytes: &[u8]) -> anyhow::Result<Config> {
             "{name} has model_type `{kind}`: only models of type `llama` can be evaluated"
         );
     }
+    refuse_what_is_ignored(name, &json)?;
     let config: LlamaConfig = serde_json::from_value(json).with_context(wrong)?;
     let config = config.into_config(false);
     check(&config).with_context(wrong)?;
     Ok(config)
+}
+
+/// Fields that change the result and that candle's Llama does not know.
+fn refuse_what_is_ignored(name: &str, json: &serde_json::Value) -> anyhow::Result<()> {
+    for field in ["attention_bias", "mlp_bias"] {
+        let is_set = json.get(field).and_then(|value| value.as_bool()) == Some(true);
+        ensure!(!is_set, "{name} has {field}, which candle's Llama has not");
+    }
+    if let Some(activation) = json.get("hidden_act").and_then(|value| value.as_str()) {
+        ensure!(
+            activation == "silu",
+            "{name} has hidden_act `{activation}`: only `silu` can be evaluated"
+        );
+    }
+    let number = |field| json.get(field).and_then(|value| value.as_u64());
+    if let (Some(dim), Some(hidden), Some(heads)) = (
+        number("head_dim"),
+        number("hidden_size"),
+        number("num_attention_heads"),
+    ) {
+        ensure!(
+            dim.checked_mul(heads) == Some(hidden),
+            "{name} has head_dim {dim}: only hidden_size / num_attention_heads can be evaluated"
+        );
+    }
+    ensure!(
+        json.get("rope_parameters").is_none() || json.get("rope_theta").is_some(),
+        "{name} has rope_parameters, which are not understood: write their rope_theta beside them"
+    );
+    Ok(())
 }
 
 /// The sizes that are divided by, multiplied or allocated.
@@ -67,6 +98,10 @@ mod tests {
             ("heads\": 1", "heads\": 4", "not a multiple"),
             (": 16}", ": 0}", "max_position_embeddings is 0"),
             (": 16}", ": 16, \"model_type\": \"qwen2\"}", "`qwen2`"),
+            (": 16}", ": 16, \"attention_bias\": true}", "attention_bias"),
+            (": 16}", ": 16, \"hidden_act\": \"gelu\"}", "`gelu`"),
+            (": 16}", ": 16, \"head_dim\": 16}", "head_dim 16"),
+            (": 16}", ": 16, \"rope_parameters\": {}}", "rope_parameters"),
         ] {
             let text = CONFIG.replace(from, to);
             let error = format!("{:#}", read_config("c", text.as_bytes()).unwrap_err());

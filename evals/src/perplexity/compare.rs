@@ -86,7 +86,7 @@ impl Difference {
             top1_points: Mean::of(pairs().map(|(a, b)| top(b) - top(a))),
             divergence: Mean::of(divergences.iter().copied()),
             divergence_999: divergences.get(rank).copied().unwrap_or(0.0),
-            largest_logit_difference: apart.iter().map(|apart| apart.largest).fold(0.0, f32::max),
+            largest_logit_difference: apart.iter().map(|apart| apart.largest).fold(0.0, largest),
             logits_equal: apart.iter().all(|apart| apart.is_equal),
         }
     }
@@ -94,6 +94,15 @@ impl Difference {
     /// Whether the second model is the first: every logit's bits, and so every figure.
     pub(crate) fn is_none(&self) -> bool {
         self.logits_equal && self.nll.value == 0.0 && self.divergence.value == 0.0
+    }
+}
+
+/// The larger one, or what is not a number.
+fn largest(one: f32, other: f32) -> f32 {
+    if one.is_nan() || other <= one {
+        one
+    } else {
+        other
     }
 }
 

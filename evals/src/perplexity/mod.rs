@@ -12,6 +12,7 @@ use crate::table::{Align, Grid};
 use anyhow::{Context, bail, ensure};
 use predictions::Predictions;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
@@ -49,9 +50,9 @@ pub(crate) struct PerplexityArgs {
     /// Tokens between the starts of two windows [default: half of the context].
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
-    /// Predict no more than this many tokens.
+    /// Predict no more than this many tokens, at least 1.
     #[arg(long, value_name = "N")]
-    limit_tokens: Option<usize>,
+    limit_tokens: Option<NonZeroUsize>,
     /// Number type to compute in; a GGUF file computes in f32 with matrices that stay quantised.
     #[arg(long, value_enum, default_value_t)]
     dtype: DtypeArg,
@@ -125,7 +126,7 @@ impl PerplexityArgs {
             (_, windows) => windows?,
         };
         if let Some(most) = self.limit_tokens {
-            limit(&mut windows, most);
+            limit(&mut windows, most.get());
         }
         let models = second.as_ref().map(|second| &second.llama);
         let predictions = Predictions::make(&first.llama, models, &windows)?;
@@ -165,7 +166,7 @@ pub(crate) fn compare(
         documents: Some(count),
         context: Some(context),
         stride: None,
-        limit_tokens: most,
+        limit_tokens: most.and_then(NonZeroUsize::new),
         dtype,
         device: DeviceArg::Cpu,
         config: None,

@@ -106,11 +106,24 @@ impl Apart {
         let mut largest = 0f32;
         for (&ours, &theirs) in ours.iter().zip(theirs) {
             let (log_p, log_q) = (f64::from(ours) - our_sum, f64::from(theirs) - their_sum);
-            divergence += log_p.exp() * (log_p - log_q);
-            largest = largest.max((ours - theirs).abs());
+            // What has no probability adds nothing.
+            if log_p > f64::NEG_INFINITY {
+                divergence += log_p.exp() * (log_p - log_q);
+            }
+            let apart = if ours == theirs {
+                0.0
+            } else {
+                (ours - theirs).abs()
+            };
+            // Not `max`, which leaves out what is not a number.
+            if largest.is_nan() || apart <= largest {
+                continue;
+            }
+            largest = apart;
         }
         Self {
-            divergence: divergence.max(0.0), // less is rounding
+            // Less is rounding.
+            divergence: if divergence < 0.0 { 0.0 } else { divergence },
             largest,
             is_equal,
         }

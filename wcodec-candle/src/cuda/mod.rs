@@ -103,7 +103,12 @@ impl Devices {
             device,
             id,
         };
-        output.load(dtype)
+        let tensor = output.load(dtype);
+        // Who was overtaken by `finish` ends the session, and must not lose its errors.
+        if let Some(last) = Arc::into_inner(opened) {
+            last.session.close().map_err(Fault::into_candle)?;
+        }
+        tensor
     }
 
     /// Waits for everything that was enqueued on any device, frees what was needed for it, and puts candle back on one

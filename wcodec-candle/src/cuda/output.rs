@@ -27,7 +27,7 @@ pub(super) struct Output<'a> {
 
 /// What the kernels make of a stored dtype when another is asked for; `None` if they do not.
 fn element(stored: Dtype, asked: DType) -> Option<Element> {
-    let is_float = matches!(stored, Dtype::BF16 | Dtype::F16 | Dtype::F32 | Dtype::F64);
+    let is_float = matches!(stored, Dtype::BF16 | Dtype::F16 | Dtype::F32);
     match (stored, asked) {
         (Dtype::U8, DType::U8)
         | (Dtype::U32, DType::U32)

@@ -19,41 +19,53 @@ impl<M: Machine> Shared<M> {
         let claimed = self.claim(group)?;
         let slot = self.slots.get(claimed.slot).ok_or_else(out_of_place)?;
         let mut content = lock(&slot.content);
-        self.plan_again(id, group, &mut content)?;
-        // Together if their work fits a block, else one by one.
-        let mut outcome = self.enqueue(id, group, (slot, &mut content), target)?;
-        if outcome == Outcome::LeftToHost && group.members.len() > 1 {
-            for member in group.members.clone() {
-                let group = Group {
-                    extent: group.extent,
-                    members: member..member + 1,
-                };
-                outcome = self.enqueue(id, &group, (slot, &mut content), target)?;
-                if outcome == Outcome::LeftToHost {
-                    break;
-                }
+        // Together if all are planned and their work fits a block, else one by one.
+        let plans = content.plans.get(group.members.clone());
+        if plans.is_some_and(|plans| plans.iter().all(Option::is_some)) {
+            let outcome = self.enqueue(id, group, (slot, &mut content), target)?;
+            if outcome != Outcome::LeftToHost || group.members.len() == 1 {
+                return Ok(outcome);
+            }
+        }
+        let mut outcome = Outcome::Enqueued;
+        for member in group.members.clone() {
+            let alone = Group {
+                extent: group.extent,
+                members: member..member + 1,
+            };
+            let is_planned_here = self.plan_again(id, group.extent, member, &mut content)?;
+            outcome = self.enqueue(id, &alone, (slot, &mut content), target)?;
+            if let (true, Some(plan)) = (is_planned_here, content.plans.get_mut(member)) {
+                *plan = None;
+            }
+            if outcome == Outcome::LeftToHost {
+                break;
             }
         }
         Ok(outcome)
     }
 
-    /// Meets the error of a part that could not be planned ahead.
-    fn plan_again(&self, id: TensorId, group: &Group, content: &mut Content<M>) -> Result<()> {
-        let extent = self.extent(group.extent)?;
-        for member in group.members.clone() {
-            let (Some(part), Some(plan @ None)) =
-                (extent.members.get(member), content.plans.get_mut(member))
-            else {
-                continue;
-            };
-            let payload = content
-                .staging
-                .bytes()
-                .get(part.payload.clone())
-                .ok_or_else(out_of_place)?;
-            *plan = Some(self.reader.plan_part(id, part.part, payload)?);
-        }
-        Ok(())
+    /// Plans a part that was not planned ahead, or meets its error; whether it had to.
+    fn plan_again(
+        &self,
+        id: TensorId,
+        extent: usize,
+        member: usize,
+        content: &mut Content<M>,
+    ) -> Result<bool> {
+        let extent = self.extent(extent)?;
+        let (Some(part), Some(plan @ None)) =
+            (extent.members.get(member), content.plans.get_mut(member))
+        else {
+            return Ok(false);
+        };
+        let payload = content
+            .staging
+            .bytes()
+            .get(part.payload.clone())
+            .ok_or_else(out_of_place)?;
+        *plan = Some(self.reader.plan_part(id, part.part, payload)?);
+        Ok(true)
     }
 
     /// Enqueues parts that are planned.

@@ -278,8 +278,12 @@ impl<M: Machine> Shared<M> {
                 Claim::Wait => schedule = self.wait(schedule),
                 Claim::Fill(fill) => {
                     drop(schedule);
-                    self.fill(fill)?;
+                    let filled = self.fill(fill);
                     schedule = self.lock();
+                    if let Err(error) = filled {
+                        schedule.leave(group.extent);
+                        return Err(error);
+                    }
                 }
             }
         }

@@ -49,6 +49,8 @@ struct ExtentState {
     unasked: usize,
     /// It could not be read ahead: only who needs it reads it, and gets the error.
     left_to_demand: bool,
+    /// Who asked and has not claimed it yet: until then it stays in its slot.
+    waiting: usize,
 }
 
 /// The ring.
@@ -83,6 +85,7 @@ impl Schedule {
             asked: vec![false; num_members],
             unasked: num_members,
             left_to_demand: false,
+            waiting: 0,
         };
         Self {
             slots: (0..num_slots).map(|_| slot()).collect(),
@@ -114,6 +117,14 @@ impl Schedule {
             state.unasked -= usize::from(!*asked);
             *asked = true;
         }
+        state.waiting += 1;
+    }
+
+    /// Ends what [`ask`](Self::ask) began, without a claim.
+    pub(super) fn leave(&mut self, extent: usize) {
+        if let Some(extent) = self.extents.get_mut(extent) {
+            extent.waiting = extent.waiting.saturating_sub(1);
+        }
     }
 
     /// What to read ahead now, if there is something and a slot for it.
@@ -142,6 +153,7 @@ impl Schedule {
                 Some(slot) if slot.phase == Phase::Full => {
                     slot.users += 1;
                     slot.touched = self.clock;
+                    self.leave(extent);
                     Claim::Ready(at)
                 }
                 _ => Claim::Wait,
@@ -189,7 +201,13 @@ impl Schedule {
     fn victim(&self, may_replace: impl Fn(usize) -> bool) -> Option<usize> {
         let open = || {
             let slots = self.slots.iter().enumerate();
-            slots.filter(|(_, slot)| slot.phase != Phase::Filling && slot.users == 0)
+            let is_waited_for = |slot: &Slot| {
+                let extent = self.extents.get(slot.extent);
+                slot.phase == Phase::Full && extent.is_some_and(|extent| extent.waiting > 0)
+            };
+            slots.filter(move |(_, slot)| {
+                slot.phase != Phase::Filling && slot.users == 0 && !is_waited_for(slot)
+            })
         };
         let is_spent = |slot: &Slot| {
             self.extents
@@ -313,6 +331,20 @@ mod tests {
         ring.filled(Fill { slot: a, extent: 2 }, true);
         assert_eq!(ring.claim(2), Claim::Ready(a));
         ring.release(b);
+    }
+
+    #[test]
+    fn what_somebody_waits_for_stays_until_it_is_claimed() {
+        let mut ring = ring(10, 2);
+        let (first, second) = (ring.next_read().unwrap(), ring.next_read().unwrap());
+        ring.ask(0, 0..1);
+        assert_eq!(ring.claim(0), Claim::Wait);
+        ring.filled(first, true);
+        assert_eq!(ring.next_read(), None);
+        assert_eq!(ring.claim(0), Claim::Ready(0));
+        ring.filled(second, true);
+        ring.release(0);
+        assert_eq!(ring.next_read(), Some(Fill { slot: 0, extent: 2 }));
     }
 
     #[test]

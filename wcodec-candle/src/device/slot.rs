@@ -69,9 +69,13 @@ impl<M: Machine> Content<M> {
             .ok_or_else(out_of_place)?;
         reader.read_at(extent.bytes.start, bytes)?;
         let bytes = &*bytes;
+        // Plans that are kept may take as much as what they are of. The others are made by who asks.
+        let mut room = bytes.len();
         let plan = |member: &super::layout::Member| {
             let payload = bytes.get(member.payload.clone())?;
-            reader.plan_part(member.id, member.part, payload).ok()
+            let plan = reader.plan_part(member.id, member.part, payload).ok()?;
+            room = room.checked_sub(plan.memory_bytes())?;
+            Some(plan)
         };
         self.plans.extend(extent.members.iter().map(plan));
         let len = bytes.len();

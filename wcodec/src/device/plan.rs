@@ -1,6 +1,6 @@
 //! What a decoder outside this crate needs to know of a part, as plain numbers.
 
-use super::Coding;
+use super::{Bucket, Coding};
 use crate::Dtype;
 use crate::chunk::Symbols;
 use crate::format::{MAPPING_UNSIGNED, MODE_CONSTANT, MODE_STORED};
@@ -22,6 +22,9 @@ pub struct Plan {
     plane_widths: Vec<u32>,
     plane_offsets: Vec<Vec<u32>>,
 }
+
+/// A table with 256 buckets, and the values of its codes.
+const BYTES_OF_TABLE: usize = 256 * (size_of::<Bucket>() + size_of::<u16>());
 
 /// Which bits of a mapped sample are coded, stored and zero (FORMAT.md 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,25 @@ impl Plan {
     pub fn plane_offsets(&self, chunk: usize) -> impl Iterator<Item = u32> {
         let of_chunk = move |offsets: &Vec<u32>| offsets.get(chunk).copied().unwrap_or(0);
         self.plane_offsets.iter().map(of_chunk)
+    }
+
+    /// How much memory the plan takes, about: a table of a few bytes has up to 256 buckets.
+    pub fn memory_bytes(&self) -> usize {
+        let tables = match &self.coding {
+            Coding::Rans(tables) | Coding::Tools(_, tables) => {
+                tables.len().saturating_mul(BYTES_OF_TABLE)
+            }
+            Coding::Packed(books) => books.len().saturating_mul(size_of::<[u16; 256]>()),
+            Coding::Nothing => 0,
+        };
+        let offsets = self.plane_offsets.len().saturating_mul(size_of::<u32>());
+        let of_chunks = self
+            .chunks
+            .len()
+            .saturating_mul(size_of::<Chunk>().saturating_add(offsets));
+        size_of::<Self>()
+            .saturating_add(tables)
+            .saturating_add(of_chunks)
     }
 
     /// Samples of all chunks.

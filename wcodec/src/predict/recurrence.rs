@@ -1,5 +1,5 @@
-//! Prediction of columns that oscillate (FORMAT.md, section 5.6): a value is a factor of its column times the value above,
-//! less the one above that.
+//! Prediction of columns that oscillate (FORMAT.md, section 5.6): a value is a factor of its column times the value
+//! above, less the one above that.
 //!
 //! Samples of any sine or cosine at equal steps obey that with the factor 2 cos(step), whatever phase and amplitude
 //! (G. Goertzel, An algorithm for the evaluation of finite trigonometric series, American Mathematical Monthly 65,
@@ -111,6 +111,26 @@ impl Recurrence {
         }
     }
 
+    /// The sums of squares of what the best factors leave of a chunk, and of its values, both from the third row on.
+    pub(crate) fn energies<S: Number>(format: FloatFormat, row: usize, chunk: Vec<S>) -> [f64; 2] {
+        let values: Vec<f64> = chunk.iter().map(|&number| format.value(number)).collect();
+        let fit = Self::fit(format, row, std::iter::once(chunk));
+        let mut energies = [0.0; 2];
+        let rows: Vec<&[f64]> = values.chunks(row).collect();
+        for window in rows.windows(3) {
+            let &[top_tops, tops, values] = window else {
+                continue;
+            };
+            let above = top_tops.iter().zip(tops);
+            for ((value, (top_top, top)), &factor) in values.iter().zip(above).zip(&fit.factors) {
+                let residual = value + top_top - scaled(factor) * top;
+                energies[0] += residual * residual;
+                energies[1] += value * value;
+            }
+        }
+        energies
+    }
+
     /// Replaces numbers by residuals, in rows of as many as there are factors.
     pub(crate) fn forward<S: Number>(&self, numbers: &mut [S]) {
         let row = self.factors.len().max(1);
@@ -150,9 +170,14 @@ impl Recurrence {
         if !(far.is_finite() && near.is_finite()) {
             return top;
         }
-        let factor = f64::from(factor) / f64::from(1u32 << RECURRENCE_FACTOR_BITS);
-        self.format.number(factor * near - far)
+        self.format.number(scaled(factor) * near - far)
     }
+}
+
+/// The value of a factor.
+#[inline]
+fn scaled(factor: i32) -> f64 {
+    f64::from(factor) / f64::from(1u32 << RECURRENCE_FACTOR_BITS)
 }
 
 #[cfg(test)]

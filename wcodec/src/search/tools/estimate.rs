@@ -3,7 +3,7 @@
 use super::{Candidate, Number, Tool, bits, palette};
 use crate::bitplane::stream::BitWriter;
 use crate::entropy::cost::entropy;
-use crate::predict::Recurrence;
+use crate::predict::{FloatFormat, Predictor, Recurrence};
 use crate::samples::{Order, Split};
 use crate::tools::{Classes, Forward, Prediction, Tools};
 
@@ -66,20 +66,22 @@ impl<S: Number> Windows<S> {
     pub(super) fn new(chunks: &[&[u8]], row: usize, extent: Extent) -> Self {
         let num_samples: usize = chunks.iter().map(|raw| raw.len() / S::BYTES).sum();
         let num_windows = extent.num_windows(num_samples);
+        // Of small parts not nearly all.
+        let window_samples = extent.window_samples.min((num_samples / 8).max(128));
         let rows_in = |raw: &[u8]| raw.len() / S::BYTES / row;
         let has_rows = chunks.iter().any(|raw| rows_in(raw) > 1);
         let columns = row.min(if has_rows {
             WINDOW_COLUMNS
         } else {
-            extent.window_samples
+            window_samples
         });
         let window = |number: usize| {
             let raw = chunks[number * chunks.len() / num_windows];
-            let rows = rows_in(raw).clamp(1, (extent.window_samples / columns).max(4));
-            // Windows lie in different rows and columns.
-            let nth = |room: usize| room * (number + 1) / (num_windows + 1);
-            let first = nth(rows_in(raw).saturating_sub(rows));
-            let column = nth(row - columns);
+            let rows = rows_in(raw).clamp(1, (window_samples / columns).max(4));
+            // Windows lie in different rows and columns, and not on a diagonal.
+            let nth = |room: usize, number: usize| room * number / (num_windows + 1);
+            let first = nth(rows_in(raw).saturating_sub(rows), number + 1);
+            let column = nth(row - columns, (3 * number + 1) % (num_windows + 1));
             let lines = raw[first * row * S::BYTES..]
                 .chunks(row * S::BYTES)
                 .take(rows);
@@ -131,9 +133,13 @@ impl<S: Number> Windows<S> {
             }
             stored += forward.run_on(&tools, window.clone());
             num_samples += window.len() as u64;
-            // The first row has nothing above it, unlike most rows.
-            let skip = if window.len() > 4 * self.columns {
-                self.columns
+            // The first rows have too little above them, unlike most rows.
+            let rows = match tools.prediction {
+                Prediction::Whole(Predictor::TopSlope) | Prediction::Recurrence(_) => 2,
+                _ => 1,
+            };
+            let skip = if window.len() > 3 * rows * self.columns {
+                rows * self.columns
             } else {
                 0
             };
@@ -159,6 +165,21 @@ impl<S: Number> Windows<S> {
     /// Samples in all windows, at least 1.
     pub(super) fn num_looked_at(&self) -> u64 {
         (self.windows.iter().map(Vec::len).sum::<usize>() as u64).max(1)
+    }
+
+    /// Whether columns oscillate, however fast: a recurrence then leaves less than the samples have, of noise twice as much.
+    pub(super) fn oscillates(&self, format: FloatFormat) -> bool {
+        let (mut left, mut all) = (0.0, 0.0);
+        for window in &self.windows {
+            let numbers: Vec<S> = window
+                .iter()
+                .map(|sample| sample.ordered(Order::Float))
+                .collect();
+            let [residuals, values] = Recurrence::energies(format, self.columns, numbers);
+            left += residuals;
+            all += values;
+        }
+        4.0 * left < 3.0 * all
     }
 
     /// A sample's share of what the tables take in the part, about a byte for each symbol, and of what its record has beyond the

@@ -123,14 +123,21 @@ fn candidates<S: Number>(
     // Samples without structure come out even, but for chance.
     let chance = match wanted.form.mapping {
         Mapping::Float => plain.cost / ESTIMATE_WORTH,
-        _ => plain.cost / TOOLS_WORTH,
+        _ => plain.cost / TOOLS_WORTH + windows.noise(),
     };
     let (most, looks_again) = match wanted.effort {
         Effort::Fast => (2, true),
-        Effort::Default if num_samples < TINY_SAMPLES => (1, false),
+        Effort::Default if num_samples < TINY_SAMPLES => (2, false),
         Effort::Default => (5, true),
         Effort::Max => (usize::MAX, false),
     };
+    // What takes prediction or a transform has to save more than smaller tables alone do.
+    let tokens = found.iter().filter(|candidate| candidate.is_unpredicted());
+    let tokens = tokens.map(|candidate| candidate.estimate).min();
+    found.retain(|candidate| {
+        candidate.is_unpredicted()
+            || tokens.is_none_or(|tokens| candidate.estimate + chance < tokens)
+    });
     let mut left_out = leave_out(&mut found, plain.cost, chance, most);
     let mut plain_cost = plain.cost;
     if looks_again && !found.is_empty() && Extent::LOOK.is_part_of(num_samples) {
@@ -220,6 +227,11 @@ fn sample_bits<S: Number>() -> u8 {
 }
 
 impl Candidate {
+    /// Whether it is tokens of the samples as they are.
+    fn is_unpredicted(&self) -> bool {
+        matches!(self.tools.classes, Classes::Tokens { .. }) && !self.tools.has_numbers()
+    }
+
     /// What is said of it if it was not measured.
     fn left_out(&self, num_samples: usize) -> Considered {
         Considered {

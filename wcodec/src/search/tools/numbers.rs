@@ -15,8 +15,8 @@ const PREDICTED_KINDS: &[ContextsKind] = &[
 ];
 const TRANSFORMED_KINDS: &[ContextsKind] = &[ContextsKind::None, ContextsKind::Bands];
 
-/// So many rows pay for the factors of their columns.
-const ROWS_OF_RECURRENCE: usize = 64;
+/// Fewer rows never pay for the factors of their columns.
+const ROWS_OF_RECURRENCE: usize = 8;
 
 /// Predictions and transforms of the samples as numbers. `plain` is what they cost without.
 pub(super) fn candidates<S: Number>(
@@ -90,19 +90,26 @@ impl<S: Number> Numbers<'_, S> {
         self.candidate(Tool::Tiles, Prediction::Tiles, Transform::None)
     }
 
-    /// A recurrence without its factors yet; `None` if the samples are no floats, or of too many columns.
-    fn recurrence(&self) -> Option<Candidate> {
+    /// The floats that may be predicted by recurrence; `None` if the samples are no such, or of too many columns.
+    fn recurrence_format(&self) -> Option<FloatFormat> {
         let form = self.wanted.form;
         let exponent_bits = sample_bits::<S>().checked_sub(1 + form.fraction_bits)?;
         let format = FloatFormat::new(sample_bits::<S>(), exponent_bits)?;
         let is_narrow = u32::try_from(self.row).is_ok_and(|row| row <= RECURRENCE_MAX_ROW);
+        (form.mapping == Mapping::Float && is_narrow).then_some(format)
+    }
+
+    /// A recurrence without its factors yet.
+    fn recurrence(&self, format: FloatFormat) -> Candidate {
         let unfit = Recurrence {
             format,
             factors: Vec::new(),
         };
-        let prediction = Prediction::Recurrence(unfit);
-        (form.mapping == Mapping::Float && is_narrow)
-            .then(|| self.candidate(Tool::Recurrence, prediction, Transform::None))
+        self.candidate(
+            Tool::Recurrence,
+            Prediction::Recurrence(unfit),
+            Transform::None,
+        )
     }
 
     /// One tool, whether worth it or not.
@@ -110,7 +117,10 @@ impl<S: Number> Numbers<'_, S> {
         let is_wanted = |&predictor: &Predictor| Tool::of_predictor(predictor) == only;
         match only {
             Tool::Tiles => vec![self.tiles()],
-            Tool::Recurrence => self.recurrence().into_iter().collect(),
+            Tool::Recurrence => {
+                let format = self.recurrence_format().into_iter();
+                format.map(|format| self.recurrence(format)).collect()
+            }
             Tool::Dct => vec![self.transformed(only, Transform::Dct)],
             Tool::Adst => vec![self.transformed(only, Transform::Adst)],
             _ => self.predicted(Predictor::ALL.into_iter().filter(is_wanted)),
@@ -124,15 +134,20 @@ impl<S: Number> Numbers<'_, S> {
             let costs_more = |candidate: &Candidate| candidate.estimate > plain + plain / share;
             simple.iter().all(costs_more)
         };
-        // Differences of independent values take half a bit more. Where they nearly do, nothing finer helps, but for values
-        // that alternate, of which a transform tells.
+        // Differences of independent values take half a bit more. Where they nearly do, nothing finer helps, but for
+        // values that alternate or oscillate.
         let (is_over, is_hopeless) = (all_cost_more(16), all_cost_more(8));
         let mut found = simple;
-        if self.wanted.form.mapping != Mapping::Float && S::BYTES > 1 {
-            // Integers whose sizes differ.
+        if self.wanted.form.mapping != Mapping::Float {
+            // Integers whose sizes differ, and small tables of those of a byte.
             found.extend(self.predicted([Predictor::None]));
         }
+        let num_samples = self.windows.num_samples;
+        let has_rows_enough = num_samples >= ROWS_OF_RECURRENCE * self.row;
+        let format = self.recurrence_format().filter(|_| has_rows_enough);
         if is_over && !tries_all {
+            let format = format.filter(|&format| self.windows.oscillates(format));
+            found.extend(format.map(|format| self.recurrence(format)));
             found.extend((!is_hopeless).then(|| self.transformed(Tool::Dct, Transform::Dct)));
             return found;
         }
@@ -142,10 +157,7 @@ impl<S: Number> Numbers<'_, S> {
             Predictor::TopSlope,
             Predictor::LeftSlope,
         ]));
-        let num_samples = self.windows.num_samples;
-        if num_samples >= ROWS_OF_RECURRENCE * self.row {
-            found.extend(self.recurrence());
-        }
+        found.extend(format.map(|format| self.recurrence(format)));
         if num_samples >= TINY_SAMPLES || tries_all {
             self.add_finest(&mut found);
         }
