@@ -146,7 +146,7 @@ pub unsafe fn run(work: &Work, payload: &Memory, schedule: Schedule) -> Result<V
     let scratch_bytes = usize::try_from(work.scratch_bytes).map_err(|error| error.to_string())?;
     let mut scratch = Memory::new(scratch_bytes).map_err(text)?;
     let mut status = Memory::new(work.num_statuses * size_of::<u32>()).map_err(text)?;
-    status.fill(0);
+    status.fill(0xff); // `NOT_DECODED`
     let before = bytes.to_vec();
     for launch in &work.launches {
         let call = Call {

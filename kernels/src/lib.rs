@@ -26,7 +26,7 @@ mod work;
 
 pub use kernel::Element;
 pub use layout::work_header;
-pub use status::status_error;
+pub use status::{NOT_DECODED, status_error};
 pub use work::{Launch, Work, WorkList};
 
 /// The format's constants as a C header.

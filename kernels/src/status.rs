@@ -3,6 +3,9 @@
 use crate::layout::{STATUS_BITS, STATUS_ESCAPE, STATUS_PREDICTOR, STATUS_STATES, STATUS_WORDS};
 use wcodec::ErrorKind;
 
+/// What a status is before the first launch: no kernel decoded the chunk.
+pub const NOT_DECODED: u32 = u32::MAX;
+
 /// The error that a status other than 0 stands for: that of the CPU decoder for the same bytes, where there is one.
 ///
 /// # Examples
@@ -21,6 +24,10 @@ pub fn status_error(code: u32) -> ErrorKind {
         STATUS_PREDICTOR => ErrorKind::UnsupportedFeature {
             what: "predictor",
             id: 7, // the only one that three bits can say and that there is not
+        },
+        NOT_DECODED => ErrorKind::Device {
+            what: "a chunk that no kernel decoded",
+            code: -1,
         },
         _ => ErrorKind::Device {
             what: "decoding",

@@ -30,7 +30,7 @@ pub struct Work {
     pub launches: Vec<Launch>,
     /// Length of the kernels' `scratch`, at a multiple of 16. Its bytes need no value.
     pub scratch_bytes: u64,
-    /// Length of the kernels' `status`, each of them 0 before the first launch. 0 afterwards says that a chunk is
+    /// Length of the kernels' `status`, each of them [`NOT_DECODED`](crate::NOT_DECODED) (all bits set) before the first launch. 0 afterwards says that a chunk is
     /// decoded, else
     /// [`status_error`](crate::status_error) says what is wrong with it; its elements are then unspecified.
     pub num_statuses: usize,

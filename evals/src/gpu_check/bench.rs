@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use wcodec::Reader;
-use wcodec_kernels::{Element, FATBIN, KERNELS, Work, WorkList, status_error};
+use wcodec_kernels::{Element, FATBIN, KERNELS, NOT_DECODED, Work, WorkList, status_error};
 
 const REPEATS: usize = 20;
 const ROWS: usize = 8192;
@@ -90,7 +90,7 @@ fn prepare(
         payload: stream.clone_htod(&payload)?,
         list: stream.clone_htod(&work.bytes)?,
         scratch: stream.alloc_zeros(usize::try_from(work.scratch_bytes)?.max(16))?,
-        statuses: stream.alloc_zeros(work.num_statuses.max(1))?,
+        statuses: stream.clone_htod(&vec![NOT_DECODED; work.num_statuses.max(1)])?,
         output,
         stream,
         work,

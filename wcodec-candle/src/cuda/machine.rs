@@ -146,12 +146,14 @@ impl Machine for CudaMachine {
             .map_err(failed("copying to the device"))
     }
 
-    fn clear(&self, stream: Stream, buffer: &DeviceBuffer, range: Range<usize>) -> Result<()> {
+    fn fill(&self, stream: Stream, buffer: &DeviceBuffer, range: Range<usize>) -> Result<()> {
         self.bind()?;
         let address = buffer.at(&range).ok_or_else(outside)?;
         // SAFETY: the range lies within the memory, which outlives what is enqueued.
-        unsafe { result::memset_d8_async(address, 0, range.len(), self.stream(stream).cu_stream()) }
-            .map_err(failed("clearing device memory"))
+        unsafe {
+            result::memset_d8_async(address, 0xff, range.len(), self.stream(stream).cu_stream())
+        }
+        .map_err(failed("filling device memory"))
     }
 
     fn download(

@@ -184,7 +184,7 @@ impl<M: Machine> Block<M> {
             0..sequence.work.bytes.len(),
             &self.buffer,
         )?;
-        machine.clear(stream, &self.buffer, statuses.clone())?;
+        machine.fill(stream, &self.buffer, statuses.clone())?;
         let arguments = Arguments {
             payload: sequence.payload,
             work: &self.buffer,

@@ -89,8 +89,8 @@ pub(crate) trait Machine: Send + Sync + 'static {
         range: Range<usize>,
         to: &Self::Buffer,
     ) -> Result<()>;
-    /// Zeroes a range.
-    fn clear(&self, stream: Stream, buffer: &Self::Buffer, range: Range<usize>) -> Result<()>;
+    /// Sets all bits of a range: statuses that say that no kernel wrote them.
+    fn fill(&self, stream: Stream, buffer: &Self::Buffer, range: Range<usize>) -> Result<()>;
     /// Copies a range to the same place of `to`.
     fn download(
         &self,

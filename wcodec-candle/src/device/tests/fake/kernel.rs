@@ -81,9 +81,8 @@ impl Kernel {
         memory.lock().unwrap()[offset..][..decoded.len()].copy_from_slice(&decoded);
         for chunk in 0..size(6) {
             let at = self.ledger.chunks.fetch_add(1, SeqCst);
-            if self.behaviour.bad_chunk == Some(at) {
-                statuses[(size(5) + chunk) * 4] = 1;
-            }
+            let status = u32::from(self.behaviour.bad_chunk == Some(at));
+            statuses[(size(5) + chunk) * 4..][..4].copy_from_slice(&status.to_le_bytes());
         }
     }
 }

@@ -227,11 +227,11 @@ impl Machine for Fake {
         Ok(())
     }
 
-    fn clear(&self, stream: Stream, buffer: &FakeBuffer, range: Range<usize>) -> Result<()> {
+    fn fill(&self, stream: Stream, buffer: &FakeBuffer, range: Range<usize>) -> Result<()> {
         self.call()?;
         let (memory, pending) = (Arc::clone(&buffer.memory), Pending::on(&[&buffer.counted]));
         self.push(stream, move |_| {
-            memory.lock().unwrap()[range].fill(0);
+            memory.lock().unwrap()[range].fill(0xff);
             drop(pending);
         });
         Ok(())
