@@ -41,7 +41,8 @@ pub trait Codec: Send + Sync {
 }
 
 impl dyn Codec + '_ {
-    /// Encodes, opens, decodes into a dirty buffer and compares: nothing is timed before its output is known to be right.
+    /// Encodes, opens, decodes into a dirty buffer and compares: nothing is timed before its output is known to be
+    /// right.
     ///
     /// # Errors
     ///

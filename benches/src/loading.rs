@@ -76,7 +76,8 @@ impl Loader {
         })
     }
 
-    /// Opens the file, gets every tensor and keeps them all, as a model does; the time from before opening to the last tensor.
+    /// Opens the file, gets every tensor and keeps them all, as a model does; the time from before opening to the last
+    /// tensor.
     ///
     /// # Errors
     ///

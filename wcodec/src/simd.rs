@@ -1,8 +1,8 @@
 //! The instruction sets that this machine decodes and encodes with.
 //!
 //! Every one gives the same bytes. The best is taken, or the one that the environment variable `WCODEC_SIMD` names when
-//! the process first decodes, encodes or asks: `scalar`, `avx2`, `avx512` or `neon`. A name that this machine does not have
-//! is passed over.
+//! the process first decodes, encodes or asks: `scalar`, `avx2`, `avx512` or `neon`. A name that this machine does not
+//! have is passed over.
 
 use crate::entropy::simd::Isa;
 

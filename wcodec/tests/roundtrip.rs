@@ -149,8 +149,8 @@ fn tensors_of_several_parts() {
     assert!(found == tensors[0].bytes[start..][..found.len()]);
 }
 
-/// Small tensors are encoded in batches, parts of a large one alone: here they follow one another, with twins and tensors
-/// without elements among them.
+/// Small tensors are encoded in batches, parts of a large one alone: here they follow one another, with twins and
+/// tensors without elements among them.
 #[test]
 fn small_tensors_around_large_ones() {
     let large: Vec<u8> = (0..9_000_000u32)

@@ -10,8 +10,8 @@ use std::arch::x86_64::{
 /// Samples of one vector.
 const GROUP: usize = 32;
 
-/// [`Plane::expand`](super::Plane::expand) for as many whole groups of 32 samples as there are; returns how many samples.
-/// 0 for planes of other widths than 1, 2 and 4.
+/// [`Plane::expand`](super::Plane::expand) for as many whole groups of 32 samples as there are; returns how many
+/// samples. 0 for planes of other widths than 1, 2 and 4.
 #[target_feature(enable = "avx2")]
 pub(super) fn expand(width: u32, shift: u32, packed: &[u8], out: &mut [u8]) -> usize {
     let (groups, _) = out.as_chunks_mut::<GROUP>();

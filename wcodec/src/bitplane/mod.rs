@@ -1,9 +1,8 @@
 //! Stored bits, packed as planes (FORMAT.md, section 5.3).
 //!
-//! The k stored bits of a sample are cut into planes whose widths are the binary digits of k (bits over 16
-//! in planes of 16), the narrowest on top: k = 11 is planes of 1, 2 and 8 bits, k = 24 of 8 and 16. Each plane
-//! packs at a power of two, so that no decoder ever shifts across bytes, and the low planes are whole bytes
-//! of the element.
+//! The k stored bits of a sample are cut into planes whose widths are the binary digits of k (bits over 16 in planes of
+//! 16), the narrowest on top: k = 11 is planes of 1, 2 and 8 bits, k = 24 of 8 and 16. Each plane packs at a power of
+//! two, so that no decoder ever shifts across bytes, and the low planes are whole bytes of the element.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

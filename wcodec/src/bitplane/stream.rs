@@ -1,4 +1,5 @@
-//! Bit strings of any lengths, one after another (FORMAT.md, section 4.4): the first bit is the lowest of the first byte.
+//! Bit strings of any lengths, one after another (FORMAT.md, section 4.4): the first bit is the lowest of the first
+//! byte.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 /// Appends bit strings.

@@ -61,15 +61,14 @@ pub struct ImportSummary {
 
 /// Encodes the checkpoint at `source` (a file, a folder or a shard index) into the file `target`.
 ///
-/// The bytes written depend on the checkpoint, the effort and the version of this crate alone, not on the number
-/// of threads. Memory is bounded by a few parts of 8 MiB (of 32 MiB at [`Effort::Max`]),
-/// whatever the size of the model.
+/// The bytes written depend on the checkpoint, the effort and the version of this crate alone, not on the number of
+/// threads. Memory is bounded by a few parts of 8 MiB (of 32 MiB at [`Effort::Max`]), whatever the size of the model.
 ///
 /// # Errors
 ///
 /// `TargetExists`, `InvalidArgument` (the target is not a regular file or one of the checkpoint's own),
-/// `InvalidCheckpoint`, `LimitExceeded` (more than a reader's default [`Limits`]), `Io`, `Interrupted`; nothing then stands under the target's name that
-/// did not stand there before.
+/// `InvalidCheckpoint`, `LimitExceeded` (more than a reader's default [`Limits`]), `Io`, `Interrupted`; nothing then
+/// stands under the target's name that did not stand there before.
 pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Result<ImportSummary> {
     target::check(target, options.replace)?;
     let checkpoint = Checkpoint::open(Source::Path(source))?;
@@ -82,14 +81,14 @@ pub fn import(source: &Path, target: &Path, options: &ImportOptions<'_>) -> Resu
     Ok(summary)
 }
 
-/// Encodes the checkpoint `source` into `sink`, from the sink's start on: the same bytes that [`import`] writes to a file.
-/// The sink had better be empty: what it holds beyond [`ImportSummary::file_bytes`] stays, and does not belong to the container.
-/// [`ImportOptions::replace`] says nothing here.
+/// Encodes the checkpoint `source` into `sink`, from the sink's start on: the same bytes that [`import`] writes to a
+/// file. The sink had better be empty: what it holds beyond [`ImportSummary::file_bytes`] stays, and does not belong to
+/// the container. [`ImportOptions::replace`] says nothing here.
 ///
 /// # Errors
 ///
-/// `InvalidCheckpoint`, `LimitExceeded` (more than a reader's default [`Limits`]), `InvalidArgument` (an attachment), `Io`, `Interrupted`; the sink
-/// then holds nothing of use.
+/// `InvalidCheckpoint`, `LimitExceeded` (more than a reader's default [`Limits`]), `InvalidArgument` (an attachment),
+/// `Io`, `Interrupted`; the sink then holds nothing of use.
 ///
 /// # Examples
 ///

@@ -1,8 +1,9 @@
 //! In which order a model uses its tensors first, guessed from their names.
 //!
+//! The norm behind the layers is small and asked for while the model is built, before any layer, so it comes early.
 //! Only how well loading overlaps with reading depends on the guess, never what is decoded.
 
-/// Where a tensor is used: stage (embedding, layers, the rest, final norm, head), layer, place within the layer.
+/// Where a tensor is used: stage (embedding, final norm, layers, the rest, head), layer, place within the layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FirstUse {
     stage: u8,
@@ -11,9 +12,9 @@ pub(super) struct FirstUse {
 }
 
 const EMBEDDING: u8 = 0;
-const LAYERS: u8 = 1;
-const REST: u8 = 2;
-const FINAL_NORM: u8 = 3;
+const FINAL_NORM: u8 = 1;
+const LAYERS: u8 = 2;
+const REST: u8 = 3;
 const HEAD: u8 = 4;
 
 const EMBEDDING_NAMES: [&str; 4] = ["embed", "wte", "wpe", "word_embeddings"];
@@ -71,9 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_llama_sorts_into_the_order_of_its_forward_pass() {
+    fn a_llama_sorts_into_the_order_in_which_it_is_built_and_run() {
         let expected = [
             "model.embed_tokens.weight",
+            "model.norm.weight",
             "model.layers.0.input_layernorm.weight",
             "model.layers.0.self_attn.q_proj.weight",
             "model.layers.0.self_attn.k_proj.weight",
@@ -83,7 +85,6 @@ mod tests {
             "model.layers.2.self_attn.q_proj.weight",
             "model.layers.10.self_attn.q_proj.weight",
             "model.rotary.inv_freq",
-            "model.norm.weight",
             "lm_head.weight",
         ];
         let mut sorted = expected;

@@ -1,5 +1,5 @@
-//! Parts on their way, in batches: read ahead, encoded, written behind. Buffers go back to where they came from, so that
-//! memory is asked for, and touched for the first time, only as often as there are batches on the way.
+//! Parts on their way, in batches: read ahead, encoded, written behind. Buffers go back to where they came from, so
+//! that memory is asked for, and touched for the first time, only as often as there are batches on the way.
 
 mod batch;
 mod write;
@@ -131,8 +131,8 @@ impl Encoder<'_> {
     }
 }
 
-/// Encodes a batch into `payload`. `unfinished` is the hasher of a tensor with parts before the batch, and then of one with
-/// parts after it.
+/// Encodes a batch into `payload`. `unfinished` is the hasher of a tensor with parts before the batch, and then of one
+/// with parts after it.
 fn encode<'a>(
     batch: Batch<'a>,
     mut payload: Payload,

@@ -84,7 +84,8 @@ fn verified_coded(chunk: ChunkView<'_>) -> Result<&[u8], ErrorKind> {
         })
 }
 
-/// Decodes several chunks of rANS (at most [`MAX_IN_FLIGHT`]), one in the shadow of the other, each as [`decode`] decodes it.
+/// Decodes several chunks of rANS (at most [`MAX_IN_FLIGHT`]), one in the shadow of the other, each as [`decode`]
+/// decodes it.
 ///
 /// `false` if any is coded otherwise or damaged: `decode` then says which, and how. The outputs then hold unspecified
 /// elements.

@@ -35,7 +35,8 @@ pub(crate) struct ChunkEntry {
     pub(crate) coded_bytes: u32,
     /// Covers the coded bytes and their padding.
     pub(crate) coded_crc: u32,
-    /// Covers the chunk's stored planes, most significant first, each with its padding. With tools: the length of the bits.
+    /// Covers the chunk's stored planes, most significant first, each with its padding. With tools: the length of the
+    /// bits.
     pub(crate) stored_crc: u32,
 }
 

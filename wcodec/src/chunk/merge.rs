@@ -63,7 +63,8 @@ impl<'a, S: Sample, F> Merger<'a, S, F> {
         (self.convert)(sample)
     }
 
-    /// Joins the symbols that the block's codes stand for with the stored bits, and converts the samples into its elements.
+    /// Joins the symbols that the block's codes stand for with the stored bits, and converts the samples into its
+    /// elements.
     ///
     /// # Panics
     ///
@@ -130,8 +131,9 @@ impl<S: Sample, T, F: Fn(S) -> T> Work for Merge<'_, S, T, F> {
 }
 
 impl<S: Sample, T, F: Fn(S) -> T> Merge<'_, S, T, F> {
-    /// Joins symbols, which are `base` more than given, and stored bits. What the stored bits of weights mostly are has a loop of its own, in one pass: 8 of BF16,
-    /// 3 and 8 of F16, 8 and 16 of F32, few of FP8 and where mantissa bits are coded.
+    /// Joins symbols, which are `base` more than given, and stored bits. What the stored bits of weights mostly are has
+    /// a loop of its own, in one pass: 8 of BF16, 3 and 8 of F16, 8 and 16 of F32, few of FP8 and where mantissa bits
+    /// are coded.
     #[inline(always)]
     fn join<Y: Copy + Into<u16>>(self, symbols: &[Y], base: u16) {
         // A symbol has at most 14 bits.

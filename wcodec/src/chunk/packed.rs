@@ -1,5 +1,5 @@
-//! Codes of fixed length for the most frequent symbols (FORMAT.md, section 6.5): larger than rANS, and as fast to decode as
-//! memory is.
+//! Codes of fixed length for the most frequent symbols (FORMAT.md, section 6.5): larger than rANS, and as fast to
+//! decode as memory is.
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
@@ -156,7 +156,8 @@ impl CodeTable {
         table
     }
 
-    /// Writes the codes of `symbols` to `out`, which is as long as they are; returns position and value of every escape.
+    /// Writes the codes of `symbols` to `out`, which is as long as they are; returns position and value of every
+    /// escape.
     pub(crate) fn encode<Y: Symbol>(&self, symbols: &[Y], out: &mut [u8]) -> Vec<(u16, u16)> {
         let mut escapes = Vec::new();
         let mut codes = Vec::with_capacity(symbols.len());

@@ -158,7 +158,8 @@ impl TensorInfo {
         }
     }
 
-    /// How far elements may be off that are decoded from the `num_planes` most significant stored planes, for a float tensor.
+    /// How far elements may be off that are decoded from the `num_planes` most significant stored planes, for a float
+    /// tensor.
     pub fn truncation(&self, num_planes: usize) -> Truncation {
         let parts = self.parts.iter().map(|part| {
             let chunks = part.first_chunk..part.first_chunk.saturating_add(part.num_chunks);

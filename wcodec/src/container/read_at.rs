@@ -38,8 +38,8 @@ pub trait ReadAt: Send + Sync {
 
     /// Says that the `len` bytes at `offset` will be read soon, so that they may come while something else is done.
     ///
-    /// A hint, which changes nothing but time: it must not wait for the bytes, and what it meets is left to the reading. By
-    /// default nothing happens.
+    /// A hint, which changes nothing but time: it must not wait for the bytes, and what it meets is left to the
+    /// reading. By default nothing happens.
     fn will_need(&self, offset: u64, len: u64) {
         let _ = (offset, len);
     }

@@ -205,8 +205,8 @@ impl Reader {
         self.source.will_need(bytes.start, len);
     }
 
-    /// Fills `out` with the bytes at `offset` of the file, without a check: for the payloads of [`parts`](Self::parts), which
-    /// [`plan_part`](Self::plan_part) checks.
+    /// Fills `out` with the bytes at `offset` of the file, without a check: for the payloads of [`parts`](Self::parts),
+    /// which [`plan_part`](Self::plan_part) checks.
     ///
     /// # Errors
     ///

@@ -7,7 +7,8 @@
 use crate::error::ErrorKind;
 pub(crate) use crate::format::ESCAPE_BYTES;
 
-/// Passes position and literal of each escape in `bytes` to `replace`, which says whether there is such a position and such a symbol.
+/// Passes position and literal of each escape in `bytes` to `replace`, which says whether there is such a position and
+/// such a symbol.
 ///
 /// # Errors
 ///

@@ -162,8 +162,7 @@ format_arrays! {
     /// tan(k π / 64) with 14 fraction bits, k from 1 (FORMAT.md 5.7).
     ///
     /// Rounded to nearest; but the last one up, as (1 + tan) sin then comes within 2^-18 of 1: equal numbers turned by
-    /// π / 4 leave no
-    /// difference.
+    /// π / 4 leave no difference.
     LIFTING_TANGENTS: [i16; 8] = [805, 1614, 2430, 3259, 4104, 4970, 5862, 6787];
     /// sin(k π / 32) with 14 fraction bits, k from 1 (FORMAT.md 5.7).
     LIFTING_SINES: [i16; 8] = [1606, 3196, 4756, 6270, 7723, 9102, 10394, 11585];

@@ -85,7 +85,8 @@ impl<'a> ByteReader<'a> {
         Ok(text)
     }
 
-    /// A variable-length integer below 2^14: seven bits a byte, least significant first, the top bit set on all but the last.
+    /// A variable-length integer below 2^14: seven bits a byte, least significant first, the top bit set on all but the
+    /// last.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ pub struct Considered {
     pub how: String,
     /// Bits of the part, from a few samples of it.
     pub estimated_bits: Option<u64>,
-    /// Bits of the part: symbols, what is stored with them and tables. From counts, some of them of a part of the samples; what is
-    /// written differs by rounding and padding.
+    /// Bits of the part: symbols, what is stored with them and tables. From counts, some of them of a part of the
+    /// samples; what is written differs by rounding and padding.
     pub measured_bits: Option<u64>,
     /// What became of it.
     pub verdict: Verdict,

@@ -3,15 +3,15 @@
 use super::Effort;
 use crate::format::CHUNK_MAX_SAMPLES;
 
-/// Samples of a chunk the encoder aims at, where rows allow: small tensors want more chunks to spread over
-/// lanes and threads, large ones fewer states and entries to pay for. [`Effort::Max`] takes the largest chunks there are.
+/// Samples of a chunk the encoder aims at, where rows allow: small tensors want more chunks to spread over lanes and
+/// threads, large ones fewer states and entries to pay for. [`Effort::Max`] takes the largest chunks there are.
 const SMALL_TENSOR_CHUNK: u64 = 1 << 14;
 const LARGE_TENSOR_CHUNK: u64 = 1 << 15;
 const LARGE_TENSOR_SAMPLES: u64 = 1 << 16;
 /// Chunks begin at multiples of this many samples where rows allow, for aligned vector stores.
 const ALIGN_SAMPLES: u64 = 32;
-/// Raw bytes of a part the encoder aims at: what it holds in memory at a time, and what shares tables. [`Effort::Max`] has
-/// more and larger tables to share.
+/// Raw bytes of a part the encoder aims at: what it holds in memory at a time, and what shares tables. [`Effort::Max`]
+/// has more and larger tables to share.
 const PART_RAW_BYTES: u64 = 8 << 20;
 const MAX_EFFORT_PART_RAW_BYTES: u64 = 32 << 20;
 

@@ -45,8 +45,9 @@ pub(super) fn seen_bits<S: Sample>(chunks: &[&[u8]], mapping: Mapping) -> u64 {
     chunks.par_iter().map(seen).reduce(|| 0, |a, b| a | b)
 }
 
-/// Measures every chunk. All samples are looked at, one run in `one_in` is counted. `and_then` is called with the lengths
-/// of runs of chunks, in order: where there is one thread, while a run is still in its cache, else at the same time.
+/// Measures every chunk. All samples are looked at, one run in `one_in` is counted. `and_then` is called with the
+/// lengths of runs of chunks, in order: where there is one thread, while a run is still in its cache, else at the same
+/// time.
 pub(super) fn measure<S: Sample>(
     chunks: &[&[u8]],
     form: SymbolForm,

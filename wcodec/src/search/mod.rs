@@ -52,8 +52,8 @@ impl Effort {
         }
     }
 
-    /// Of a part of `num_samples`, one run of samples in so many is counted: frequencies of large parts do not need all, and
-    /// those of the few exponents of floats need less than those of all the values of integers and of FP8.
+    /// Of a part of `num_samples`, one run of samples in so many is counted: frequencies of large parts do not need
+    /// all, and those of the few exponents of floats need less than those of all the values of integers and of FP8.
     fn count_one_in(self, num_samples: usize, form: SampleForm) -> usize {
         let is_narrow = form.mapping == Mapping::Float && form.bytes > 1;
         match self {
@@ -92,8 +92,8 @@ const FLOAT_SYMBOL_BITS: u32 = 14;
 /// Mantissa bits below the third are noise on every model measured.
 const MAX_JOINED_BITS: u32 = 3;
 
-/// Decides for the samples in `chunks` (little-endian bytes, none empty). `and_then` is called with the lengths of runs of
-/// chunks, in order, each while the run is in a cache.
+/// Decides for the samples in `chunks` (little-endian bytes, none empty). `and_then` is called with the lengths of runs
+/// of chunks, in order, each while the run is in a cache.
 pub(crate) fn decide<S: Number>(
     chunks: &[&[u8]],
     wanted: Wanted,

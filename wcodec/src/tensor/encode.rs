@@ -53,8 +53,8 @@ impl Hashing<'_> {
     }
 }
 
-/// Encodes the samples in `raw` into `space`, on the current rayon pool; where the method is [`Method::Stored`], `raw` itself is
-/// the part's payload. All depends on `raw` and `spec` alone. `hasher` is given `raw`.
+/// Encodes the samples in `raw` into `space`, on the current rayon pool; where the method is [`Method::Stored`], `raw`
+/// itself is the part's payload. All depends on `raw` and `spec` alone. `hasher` is given `raw`.
 ///
 /// # Panics
 ///

@@ -90,8 +90,9 @@ pub struct Truncation {
     pub planes_left_out: usize,
     /// Bytes of the planes that are left out, at most: chunks that are stored or constant have none.
     pub bytes_left_out: u64,
-    /// The most by which an element differs from the exact one, as a part of the exact one: for normal numbers. For subnormal ones it is a
-    /// part of the smallest normal number. 2 means that not even the sign is known. A NaN may become an infinity.
+    /// The most by which an element differs from the exact one, as a part of the exact one: for normal numbers. For
+    /// subnormal ones it is a part of the smallest normal number. 2 means that not even the sign is known. A NaN may
+    /// become an infinity.
     pub relative_error: f64,
 }
 
@@ -179,8 +180,7 @@ impl PartEntry {
         Ok(())
     }
 
-    /// What is lost if all but the `num_planes` most significant planes are left out.
-    /// The chunks have so many samples.
+    /// What is lost if all but the `num_planes` most significant planes are left out. The chunks have so many samples.
     pub(crate) fn truncation(
         &self,
         num_planes: usize,

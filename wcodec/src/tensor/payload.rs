@@ -107,7 +107,8 @@ impl Payload {
     }
 }
 
-/// Makes `buffer` at least `len` long, and a little longer for the next one, without touching memory that is not used yet.
+/// Makes `buffer` at least `len` long, and a little longer for the next one, without touching memory that is not used
+/// yet.
 fn grow(buffer: &mut Vec<u8>, len: usize) {
     if buffer.len() < len {
         *buffer = vec![0; len + len / 8];

@@ -5,7 +5,8 @@
 use crate::bitplane::stream::{BitReader, BitWriter};
 /// log2 of the magnitudes that are tokens of their own.
 use crate::format::TOKENS_DIRECT_LOG2 as DIRECT_LOG2;
-/// Of larger magnitudes than those with tokens of their own the token has the position of the highest bit, and so many bits below it.
+/// Of larger magnitudes than those with tokens of their own the token has the position of the highest bit, and so many
+/// bits below it.
 use crate::format::TOKENS_OCTAVE_LOG2 as TOKEN_MANTISSA_BITS;
 use crate::samples::Number;
 
@@ -14,12 +15,13 @@ use crate::samples::Number;
 pub(crate) enum Classes {
     /// Every sample, of so many bits, is a class of its own.
     Values { bits: u8 },
-    /// By zigzag magnitude: small ones are classes of their own, large ones in four classes an octave (the hybrid integers of
-    /// JPEG XL, ISO/IEC 18181-1).
+    /// By zigzag magnitude: small ones are classes of their own, large ones in four classes an octave (the hybrid
+    /// integers of JPEG XL, ISO/IEC 18181-1).
     Tokens { sample_bits: u8 },
     /// The samples that occur, rising, each a class of its own.
     Palette(Vec<u64>),
-    /// Zero; then by exponent the samples whose lowest `zero_bits` are zero, and, if `has_full`, those where they are not.
+    /// Zero; then by exponent the samples whose lowest `zero_bits` are zero, and, if `has_full`, those where they are
+    /// not.
     Float {
         exponent_bits: u8,
         fraction_bits: u8,

@@ -140,8 +140,8 @@ impl Kind {
         }
     }
 
-    /// The context of symbol `index` of a chunk of `num_units` in rows of `row`, from all symbols of the groups of 32 before
-    /// its own; there may be more of them in `before`.
+    /// The context of symbol `index` of a chunk of `num_units` in rows of `row`, from all symbols of the groups of 32
+    /// before its own; there may be more of them in `before`.
     #[inline]
     pub(crate) fn context(
         self,

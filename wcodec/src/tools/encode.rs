@@ -101,8 +101,9 @@ fn length<S: Number>(residual: S) -> u64 {
     u64::from(64 - residual.zigzag().widen().leading_zeros())
 }
 
-/// The coded bytes of a chunk, and how many of them are bits and escapes (FORMAT.md 4.4): states and words, bits, escapes.
-/// `table` is the chunk's, where contexts do not choose. `None` if there are more escapes than an entry can count or place.
+/// The coded bytes of a chunk, and how many of them are bits and escapes (FORMAT.md 4.4): states and words, bits,
+/// escapes. `table` is the chunk's, where contexts do not choose. `None` if there are more escapes than an entry can
+/// count or place.
 pub(crate) fn encode(
     tools: &Tools,
     (tables, table): (&[EncodeTable], u8),

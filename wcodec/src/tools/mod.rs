@@ -1,5 +1,6 @@
-//! The coding tools of structured tensors (FORMAT.md, section 4.4): prediction, a transform, classes and contexts, one after
-//! the other, on the samples of a chunk. Weight matrices need none of them; they are coded as [`chunk`](crate::chunk) says.
+//! The coding tools of structured tensors (FORMAT.md, section 4.4): prediction, a transform, classes and contexts, one
+//! after the other, on the samples of a chunk. Weight matrices need none of them; they are coded as
+//! [`chunk`](crate::chunk) says.
 
 mod classes;
 mod contexts;
@@ -37,7 +38,8 @@ pub(crate) enum Prediction {
 pub(crate) struct Tools {
     /// Bits of what is classified: those of a sample, or 4, two to a byte.
     pub(crate) unit_bits: u8,
-    /// Whether samples become numbers that rise with the elements' values, and from which form; needed for what follows.
+    /// Whether samples become numbers that rise with the elements' values, and from which form; needed for what
+    /// follows.
     pub(crate) order: Option<Order>,
     pub(crate) prediction: Prediction,
     pub(crate) transform: Transform,

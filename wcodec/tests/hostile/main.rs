@@ -1,7 +1,7 @@
 //! Files that break FORMAT.md: each is refused, by the library and by the naive decoder, and nothing panics.
 //!
-//! The modules `container`, `index`, `payload`, `entropy` and `tools` break one rule at a time with every checksum right; `streams` and the tests
-//! here damage bytes.
+//! The modules `container`, `index`, `payload`, `entropy` and `tools` break one rule at a time with every checksum
+//! right; `streams` and the tests here damage bytes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -131,7 +131,8 @@ fn run(mut args: RunArgs) -> anyhow::Result<()> {
     draw(&folder, args.peers.as_deref())
 }
 
-/// One process for each path, since a process keeps the first it takes: the best one with all peers, the others beside a copy.
+/// One process for each path, since a process keeps the first it takes: the best one with all peers, the others beside
+/// a copy.
 fn measure_paths(args: &RunArgs) -> anyhow::Result<Vec<CodecRow>> {
     let here: Vec<String> = wcodec::simd::available().map(str::to_owned).collect();
     if let Some(missing) = args.paths.iter().find(|path| !here.contains(path)) {

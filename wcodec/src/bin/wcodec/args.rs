@@ -122,7 +122,8 @@ pub(crate) struct Encode {
     /// How hard to try; decoding is as fast after each
     #[arg(long, value_enum, default_value_t = EffortArg::Default)]
     pub(crate) effort: EffortArg,
-    /// auto takes what is smallest; packed takes codes of fixed length, which decode fastest (about 12 bits a BF16 weight)
+    /// auto takes what is smallest; packed takes codes of fixed length, which decode fastest (about 12 bits a BF16
+    /// weight)
     #[arg(long, value_enum, default_value_t = CoderArg::Auto)]
     pub(crate) coder: CoderArg,
     /// Use one coding tool wherever it can be used, to learn what it is worth

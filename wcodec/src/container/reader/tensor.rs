@@ -41,7 +41,8 @@ impl Reader {
         self.decode_range(id, 0, out)
     }
 
-    /// Decodes rows `rows` (indices of the first dimension) of a tensor into `out`, reading only the chunks they lie in.
+    /// Decodes rows `rows` (indices of the first dimension) of a tensor into `out`, reading only the chunks they lie
+    /// in.
     ///
     /// # Errors
     ///
@@ -88,9 +89,10 @@ impl Reader {
         self.decode_floats_of(id, ALL_PLANES, out)
     }
 
-    /// Decodes a float tensor from the symbols and the `num_planes` most significant stored planes of its chunks alone: the lower
-    /// bits of every element are zero, and their planes are not read. Says how far an element may be off; that is 0 where
-    /// no planes are left out. Parts without planes (stored, constant, coded with tools) are decoded whole.
+    /// Decodes a float tensor from the symbols and the `num_planes` most significant stored planes of its chunks alone:
+    /// the lower bits of every element are zero, and their planes are not read. Says how far an element may be off;
+    /// that is 0 where no planes are left out. Parts without planes (stored, constant, coded with tools) are decoded
+    /// whole.
     ///
     /// What is read is checked but for the planes, which have one checksum together.
     ///

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn known_buckets() {
-        // 2048 + 1024 + 1024 over 32 buckets of 128: buckets 3 to 31 are empty and filled from the last large symbol on.
+        // 2048 + 1024 + 1024 over 32 buckets of 128: buckets 3 to 31 are empty and filled from the last large symbol
+        // on.
         let table = buckets(&[2048, 1024, 1024], 5);
         assert_eq!(
             table[0],

@@ -5,8 +5,8 @@
 use super::decode::{DecodeTable, Decoder, LANES, OUT_OF_WORDS, SLOT_MASK, renormalised, step};
 use crate::error::ErrorKind;
 
-/// Decodes `symbols.len()` symbols from `coded`: states and words, nothing else. `table_of(index, before)` is the table of a
-/// symbol, given all symbols of the groups of 32 before its own.
+/// Decodes `symbols.len()` symbols from `coded`: states and words, nothing else. `table_of(index, before)` is the table
+/// of a symbol, given all symbols of the groups of 32 before its own.
 ///
 /// # Errors
 ///

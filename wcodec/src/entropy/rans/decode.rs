@@ -229,8 +229,8 @@ impl<'a> Decoder<'a> {
         self.decode_tail(tail)
     }
 
-    /// Decodes as many symbols of several chunks, each as [`decode`](Self::decode) does it, but one in the shadow of the
-    /// other: at most [`MAX_IN_FLIGHT`] blocks of equal length, a multiple of 32.
+    /// Decodes as many symbols of several chunks, each as [`decode`](Self::decode) does it, but one in the shadow of
+    /// the other: at most [`MAX_IN_FLIGHT`] blocks of equal length, a multiple of 32.
     ///
     /// # Errors
     ///

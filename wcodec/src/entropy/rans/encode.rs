@@ -153,8 +153,8 @@ impl EncodeTable {
         self.symbols.is_direct[usize::from(value)]
     }
 
-    /// Whether all of `symbols` are coded as themselves. Most tables have one run of values or two, and whether a value is
-    /// within a run needs no table.
+    /// Whether all of `symbols` are coded as themselves. Most tables have one run of values or two, and whether a value
+    /// is within a run needs no table.
     #[inline(always)]
     fn are_direct<Y: Symbol>(&self, symbols: &[Y]) -> bool {
         let run = |index: usize| {
@@ -414,7 +414,8 @@ mod tests {
     #[test]
     fn every_instruction_set_encodes_alike() {
         let rng = |i: u32| i.wrapping_mul(2_654_435_761) >> 8;
-        // By base and spread: values at both ends, with and without a zero apart, one symbol far more frequent than all.
+        // By base and spread: values at both ends, with and without a zero apart, one symbol far more frequent than
+        // all.
         for base in [0u16, 1, 2, 60, 90, 224, 236] {
             for (with_zero, has_escape) in
                 [(false, false), (true, false), (false, true), (true, true)]

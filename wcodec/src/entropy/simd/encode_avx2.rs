@@ -1,8 +1,8 @@
 //! rANS encoding with AVX2: 32 lanes in four vectors, the twin of the scalar loop in `rans::encode`.
 //!
 //! The division by a frequency is a product of floats that is exact or one too small, and the remainder, which is then
-//! too large by the frequency, finds a slot of its own with the one added: no correction is computed. The small tables of
-//! float exponents are byte shuffles as in the decoder, others are gathered.
+//! too large by the frequency, finds a slot of its own with the one added: no correction is computed. The small tables
+//! of float exponents are byte shuffles as in the decoder, others are gathered.
 
 use super::avx2::load;
 use crate::entropy::rans::encode::{EncodeSymbol, SymbolTable};
@@ -68,10 +68,10 @@ struct ShuffleTable {
 
 /// 2 / freq, rounded down by a little more than what converting and multiplying may round up.
 ///
-/// For x < freq * 2^20, the product of x / 2 (rounded down, then to a float) and this, truncated, is
-/// floor(x / freq) or one less. Above: with a unit roundoff of u = 2^-24, (1 + u)^2 * (1 - 4u + u) < 1.
-/// Below, for freq >= 2: the odd bit takes 1 / freq, and the roundings at most 2^20 * 7u < 1 / 2. For freq = 1, x < 2^20
-/// and all is exact but the odd bit.
+/// For x < freq * 2^20, the product of x / 2 (rounded down, then to a float) and this, truncated, is floor(x / freq) or
+/// one less. Above: with a unit roundoff of u = 2^-24, (1 + u)^2 * (1 - 4u + u) < 1. Below, for freq >= 2: the odd bit
+/// takes 1 / freq, and the roundings at most 2^20 * 7u < 1 / 2. For freq = 1, x < 2^20 and all is exact but the odd
+/// bit.
 fn reciprocal(freq: u32) -> f32 {
     #[expect(clippy::cast_possible_truncation, reason = "rounds to 24 bits")]
     match freq {
@@ -176,8 +176,8 @@ fn store_states(states: &mut [u32; LANES], index: usize, vector: __m256i) {
     }
 }
 
-/// 16-bit numbers of 8 bits from `low` and 8 from `high`, within each half of the vectors: the first eight of it, then the
-/// last eight.
+/// 16-bit numbers of 8 bits from `low` and 8 from `high`, within each half of the vectors: the first eight of it, then
+/// the last eight.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn interleave_bytes(low: __m256i, high: __m256i) -> [__m256i; 2] {
@@ -290,8 +290,8 @@ fn gather(entries: &[[u32; 2]], values: [__m256i; 2]) -> Looked {
     }
 }
 
-/// For each set of eight lanes that emit a word, the shuffle that brings their words to the end, in lane order. The words of
-/// the first four lanes are the even ones.
+/// For each set of eight lanes that emit a word, the shuffle that brings their words to the end, in lane order. The
+/// words of the first four lanes are the even ones.
 static WORDS_OF_SET: [[u8; 16]; 256] = {
     let mut shuffles = [[0x80; 16]; 256];
     let mut set = 0u8;
@@ -421,7 +421,8 @@ fn look_up_slots(slots: &Slots, index: __m256i) -> __m256i {
     _mm256_blend_epi16::<0b1010_1010>(twos, _mm256_setzero_si256())
 }
 
-/// Writes the low words of the states that `keep` does not hold back to the end of `words`, in lane order; says how many.
+/// Writes the low words of the states that `keep` does not hold back to the end of `words`, in lane order; says how
+/// many.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
 fn emit(x: &Lanes, keep: &Lanes, words: &mut [u16; LANES]) -> usize {

@@ -75,9 +75,9 @@ impl Kernel {
     }
 }
 
-/// Decodes groups of 32 symbols of each chunk in turn, so that the latencies of one hide behind the work of the others, as
-/// long as every lane of every one has a word ahead; returns how many groups of each. At least one group, if there is one in
-/// every `outs`, where there is one decoder with a word ahead for every lane.
+/// Decodes groups of 32 symbols of each chunk in turn, so that the latencies of one hide behind the work of the others,
+/// as long as every lane of every one has a word ahead; returns how many groups of each. At least one group, if there
+/// is one in every `outs`, where there is one decoder with a word ahead for every lane.
 pub(crate) fn decode_groups(decoders: &mut [Decoder<'_>], outs: &mut [&mut [Group]]) -> usize {
     let Some(first) = decoders.first() else {
         return 0;

@@ -20,8 +20,8 @@ use std::sync::OnceLock;
 /// The most chunks that a thread decodes in turn.
 pub(crate) const MAX_IN_FLIGHT: usize = 4;
 
-/// For each set of 32-bit lanes that take a word, the bytes of the next words that go into each lane. Where a lane takes
-/// nothing, an index that byte shuffles answer with 0: bit 7 for x86, out of range for NEON.
+/// For each set of 32-bit lanes that take a word, the bytes of the next words that go into each lane. Where a lane
+/// takes nothing, an index that byte shuffles answer with 0: bit 7 for x86, out of range for NEON.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const fn words_of_lanes<const BYTES: usize, const SETS: usize>() -> [[u8; BYTES]; SETS] {
     const { assert!(SETS == 1 << (BYTES / 4), "every set of lanes") };

@@ -176,7 +176,8 @@ impl<'a> InFlight<'a> {
     }
 }
 
-/// [`kernel::decode_groups`](super::kernel::decode_groups) of one or two chunks whose tables are all small; 0 of others.
+/// [`kernel::decode_groups`](super::kernel::decode_groups) of one or two chunks whose tables are all small; 0 of
+/// others.
 #[target_feature(enable = "neon")]
 pub(crate) fn decode_groups(decoders: &mut [Decoder<'_>], outs: &mut [&mut [Group]]) -> usize {
     // One arm for each number of chunks: the states of each have names of their own, so they stay in registers.

@@ -167,7 +167,8 @@ impl<S: Number> Windows<S> {
         (self.windows.iter().map(Vec::len).sum::<usize>() as u64).max(1)
     }
 
-    /// Whether columns oscillate, however fast: a recurrence then leaves less than the samples have, of noise twice as much.
+    /// Whether columns oscillate, however fast: a recurrence then leaves less than the samples have, of noise twice as
+    /// much.
     pub(super) fn oscillates(&self, format: FloatFormat) -> bool {
         let (mut left, mut all) = (0.0, 0.0);
         for window in &self.windows {
@@ -182,8 +183,8 @@ impl<S: Number> Windows<S> {
         4.0 * left < 3.0 * all
     }
 
-    /// A sample's share of what the tables take in the part, about a byte for each symbol, and of what its record has beyond the
-    /// usual.
+    /// A sample's share of what the tables take in the part, about a byte for each symbol, and of what its record has
+    /// beyond the usual.
     fn share_of_tables(&self, counts: &[u32], record_bits: u64) -> u64 {
         let used = counts.iter().filter(|count| **count > 0).count() as u64;
         bits(8 * used + record_bits + RECORD_BITS) / self.num_samples.max(1) as u64
@@ -235,8 +236,8 @@ impl<S: Number> Windows<S> {
     }
 }
 
-/// By how much the entropy of a few samples is too little, on average: half a nat for each symbol but one (G. A. Miller, Note on
-/// the bias of information estimates, 1955).
+/// By how much the entropy of a few samples is too little, on average: half a nat for each symbol but one (G. A.
+/// Miller, Note on the bias of information estimates, 1955).
 fn too_little(counts: &[u32]) -> u64 {
     let used = counts.iter().filter(|count| **count > 0).count() as u64;
     used.saturating_sub(1) * bits(1) * 1443 / 2000

@@ -1,5 +1,5 @@
-//! Whether a part is better coded with tools, and with which: estimates on a few samples first, then the best of them measured
-//! on all.
+//! Whether a part is better coded with tools, and with which: estimates on a few samples first, then the best of them
+//! measured on all.
 
 mod estimate;
 mod evaluate;

@@ -1,7 +1,8 @@
 //! A slow decoder written from FORMAT.md alone: it shares no code with the library and checks every MUST.
 //!
-//! `parse` covers sections 2 and 3 (`index.rs`), `decode` sections 4 to 6: parts and chunks (`payload.rs`, `tools.rs`), samples
-//! (`samples.rs`, `classes.rs`, `numbers.rs`, `transform.rs`), entropy coding (`rans.rs`, `contexts.rs`, `packed.rs`).
+//! `parse` covers sections 2 and 3 (`index.rs`), `decode` sections 4 to 6: parts and chunks (`payload.rs`, `tools.rs`),
+//! samples (`samples.rs`, `classes.rs`, `numbers.rs`, `transform.rs`), entropy coding (`rans.rs`, `contexts.rs`,
+//! `packed.rs`).
 #![allow(dead_code, reason = "each user needs a part of it")]
 #![allow(
     clippy::cast_possible_truncation,

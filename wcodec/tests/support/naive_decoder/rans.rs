@@ -123,8 +123,8 @@ fn slots(freq: &[u32], buckets: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Section 6.3: the symbols of a chunk, escapes as 0. `coded` is the states and the words; `table_of` knows the table of
-/// each symbol from its number and the symbols before (6.4).
+/// Section 6.3: the symbols of a chunk, escapes as 0. `coded` is the states and the words; `table_of` knows the table
+/// of each symbol from its number and the symbols before (6.4).
 pub(super) fn decode<'a>(
     coded: &[u8],
     samples: usize,
