@@ -1,5 +1,9 @@
 //! `evals`: what wcodec saves, on real and on synthetic checkpoints.
 
+// Its macros stand in for those of the standard library, in every module below.
+#[macro_use]
+mod output;
+
 mod accuracy;
 mod baseline;
 mod device;
@@ -67,7 +71,7 @@ fn main() -> ExitCode {
         Command::GpuCheck(args) => gpu_check::run(&args),
         Command::Synthetic(args) => synthetic::run(&args),
     };
-    match result {
+    match result.and_then(|()| output::check()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("evals: {error:#}");

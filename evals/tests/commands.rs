@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use wcodec::Reader;
 use wcodec::checkpoint::{ExportOptions, export};
 
@@ -90,23 +90,49 @@ fn load_time_compares_loaders_and_records_them() {
     assert!(output.status.success(), "{output:?}");
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = rows.as_array().unwrap();
-    assert_eq!(
-        rows.len(),
-        4 + 4 + 3,
-        "warm, cold, and slow, which a memory map cannot be"
-    );
+    assert_eq!(rows.len(), 4 + 4 + 4, "warm, cold and slow");
     for row in rows {
         let stage = |name: &str| row[name]["median"].as_f64().unwrap();
         assert!(
             stage("open") <= stage("built") && stage("built") < stage("first_token"),
             "{row}"
         );
+        // What was in the page cache is known, and of a cold row how it left.
+        let cold = row["storage"] == "cold";
+        let found = row["residency"][if cold { "most" } else { "least" }].as_f64();
+        match (cold, row["evicted"].as_str(), found) {
+            (_, _, None) => assert!(row["residency"].is_null(), "{row}"),
+            (true, Some("posix_fadvise" | "drop_caches"), Some(found)) => assert!(found < 1.0),
+            (true, evicted, _) => assert_eq!(evicted, Some("not evicted, or not known")),
+            (false, evicted, Some(found)) => assert!(evicted.is_none() && found >= 99.0, "{row}"),
+        }
+        assert!(row["peak_device_bytes"].is_null() && row.get("peak_device_bytes").is_some());
+        assert_eq!(row["storage_bytes"].is_u64(), row["storage"].is_object());
     }
     let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     let of_kind = |kind: &str| events.iter().filter(|event| event["cat"] == kind).count();
     assert!(of_kind("decode") > 10 && of_kind("read") > 10 && of_kind("build") > 10);
     assert_eq!(of_kind("first token"), 4);
+}
+
+/// `println!` panics when the reader has gone, as after `| head`.
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let (_folder, restored, text) = folder();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evals"));
+    command.args(["perplexity", "--limit-tokens", "2", "--json"]);
+    command
+        .arg("--weights")
+        .arg(&restored)
+        .arg("--text")
+        .arg(&text);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Weights with the statistics of trained ones, from a seed, any rows of any matrix by themselves.
 //!
 //! Trained matrices are normal once each row and each column is divided by its own scale: on two trained Llamas the
-//! kurtosis is then 2.9 to 3.0, and before that 3.2 to 3.7. The scales' logarithms deviate by 0.10 to 0.12 over the rows and
-//! by 0.05 to 0.08 over the columns, and the weights' root mean square is 0.03. What counts for a codec follows: the entropy
-//! of a BF16 exponent, 2.56 to 2.61 bits on real models.
+//! kurtosis is then 2.9 to 3.0, and before that 3.2 to 3.7. The scales' logarithms deviate by 0.10 to 0.12 over the
+//! rows and by 0.05 to 0.08 over the columns, and the weights' root mean square is 0.03. What counts for a codec
+//! follows: the entropy of a BF16 exponent, 2.56 to 2.61 bits on real models.
 
 use crate::synthetic::Random;
 use rayon::prelude::*;

@@ -1,29 +1,19 @@
-//! Drawing, encoding, decoding and loading, shard by shard.
+//! A baseline from drawing to loading.
 
-use super::architecture::{Architecture, Planned, shards};
+use super::architecture::{Architecture, shards};
+use super::encode::{Encoded, encode};
 use super::outcome::Baseline;
-use super::shard::{self, Quant};
+use super::shard::Quant;
+use super::timed::{BLOCK_BYTES, copy, decode_all, load_all, read_all};
 use crate::effort::EffortArg;
 use crate::load::{Spread, warm};
 use crate::memory::{peak_bytes, reset_peak};
 use crate::progress;
 use anyhow::Context;
-use candle_core::{DType, Device, Shape};
-use rayon::prelude::*;
-use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
-use wcodec::checkpoint::{ImportOptions, VerifyOptions, import, verify};
-use wcodec::container::FileSource;
-use wcodec::{ReadAt, Reader, TensorId};
-use wcodec_candle::WcodecLoader;
 
 /// Weights of a shard, about: a shard of BF16 is then below 1 GB.
-const SHARD_WEIGHTS: usize = 420_000_000;
-/// Decoded bytes that are in memory at a time.
-const BLOCK_BYTES: usize = 64 << 20;
-/// Bytes that the loader decodes ahead.
-const AHEAD_BYTES: u64 = 64 << 20;
+pub(super) const SHARD_WEIGHTS: usize = 420_000_000;
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -38,88 +28,21 @@ pub(crate) struct Spec {
     pub(crate) load: bool,
 }
 
-/// What encoding shard by shard gave.
-struct Encoded {
-    files: Vec<PathBuf>,
-    raw_bytes: u64,
-    coded_bytes: u64,
-    draw_seconds: f64,
-    encode_seconds: f64,
+/// Times over and over again, and the memory they took.
+struct Decoded {
+    read: Spread,
+    copy: Spread,
+    decode: Spread,
+    peak_bytes: Option<u64>,
 }
 
 impl Spec {
-    /// Writes the uncompressed checkpoint as a folder of Hugging Face's.
-    ///
-    /// # Errors
-    ///
-    /// If the disk is full.
-    pub(crate) fn write_folder(&self, folder: &Path) -> anyhow::Result<()> {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let architecture = &self.architecture;
-        let shards = shards(&architecture.tensors(), SHARD_WEIGHTS);
-        let mut map = serde_json::Map::new();
-        let mut total = 0;
-        let bar = progress::bar("drawing", shards.len());
-        for (index, shard) in shards.iter().enumerate() {
-            let name = format!("model-{:05}-of-{:05}.safetensors", index + 1, shards.len());
-            total += shard::write(shard, self.quant, self.seed, &folder.join(&name))?;
-            for planned in shard {
-                map.insert(planned.name.clone(), json!(name));
-                if self.quant != Quant::Bf16 && planned.is_matrix() {
-                    map.insert(format!("{}_scale", planned.name), json!(name));
-                }
-            }
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        let index = json!({"metadata": {"total_size": total}, "weight_map": map});
-        std::fs::write(
-            folder.join("model.safetensors.index.json"),
-            format!("{index:#}\n"),
-        )?;
-        std::fs::write(folder.join("config.json"), architecture.config())?;
-        Ok(())
+    /// Whether candle loads it, too: it was asked for, and candle has the dtype.
+    pub(super) fn can_load(&self) -> bool {
+        self.load && self.quant == Quant::Bf16
     }
 
-    /// Draws, encodes, checks and drops one shard after the other.
-    fn encode(&self, shards: &[Vec<Planned>], folder: &Path) -> anyhow::Result<Encoded> {
-        let mut encoded = Encoded {
-            files: Vec::new(),
-            raw_bytes: 0,
-            coded_bytes: 0,
-            draw_seconds: 0.0,
-            encode_seconds: 0.0,
-        };
-        let raw = folder.join("shard.safetensors");
-        let options = ImportOptions {
-            effort: self.effort.into(),
-            no_default_attachments: true,
-            ..Default::default()
-        };
-        let bar = progress::bar("encoding", shards.len());
-        for (index, shard) in shards.iter().enumerate() {
-            let start = Instant::now();
-            encoded.raw_bytes += shard::write(shard, self.quant, self.seed, &raw)?;
-            encoded.draw_seconds += start.elapsed().as_secs_f64();
-            let target = folder.join(format!("{index}.wcodec"));
-            let start = Instant::now();
-            let summary = import(&raw, &target, &options)?;
-            encoded.encode_seconds += start.elapsed().as_secs_f64();
-            encoded.coded_bytes += summary.file_bytes;
-            let against = VerifyOptions {
-                against: Some(&raw),
-                ..Default::default()
-            };
-            verify(&Reader::open(&target)?, &against)?;
-            std::fs::remove_file(&raw)?;
-            encoded.files.push(target);
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        Ok(encoded)
-    }
-
-    /// Everything, in `work_dir`.
+    /// Everything, in `work_dir`. What is timed was compared with its source before.
     ///
     /// # Errors
     ///
@@ -130,142 +53,64 @@ impl Spec {
         let architecture = &self.architecture;
         let tensors = architecture.tensors();
         let shards = shards(&tensors, SHARD_WEIGHTS);
-        reset_peak();
-        let encoded = self.encode(&shards, folder.path())?;
-        let encode_peak_bytes = peak_bytes();
-        reset_peak();
+        let encoded = encode(self, &shards, folder.path())?;
         warm(&encoded.files)?;
-        let mut buffer = vec![1; BLOCK_BYTES];
-        let mut seconds: [Vec<f64>; 3] = Default::default();
-        let bar = progress::bar("decoding", usize::try_from(self.runs)?);
-        for _ in 0..self.runs {
-            seconds[0].push(read_all(&encoded.files, &mut buffer)?);
-            seconds[1].push(copy(encoded.raw_bytes, &mut buffer));
-            seconds[2].push(decode_all(&encoded.files, &mut buffer)?);
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        drop(buffer);
-        let decode_peak_bytes = peak_bytes();
+        let decoded = self.decode(&encoded)?;
         reset_peak();
-        let can_load = self.load && self.quant == Quant::Bf16;
-        let load = can_load.then(|| load_all(&encoded.files)).transpose()?;
-        let [read, copy, decode] = seconds.map(|seconds| Spread::of(seconds.into_iter()));
+        let loaded = self.can_load().then(|| load_all(&encoded.files));
+        let load = loaded.transpose()?;
+        let weights = tensors.iter().map(|tensor| tensor.num_weights() as u64);
         Ok(Baseline {
             model: self.name.clone(),
             quant: self.quant.name().to_owned(),
             layers: architecture.layers,
             all_layers: architecture.all_layers,
             shards: shards.len(),
-            weights: tensors
-                .iter()
-                .map(|tensor| tensor.num_weights() as u64)
-                .sum(),
+            weights: weights.sum(),
             raw_bytes: encoded.raw_bytes,
             coded_bytes: encoded.coded_bytes,
             threads: rayon::current_num_threads(),
             draw_seconds: encoded.draw_seconds,
             encode_seconds: encoded.encode_seconds,
-            read,
-            copy,
-            decode,
+            read: decoded.read,
+            copy: decoded.copy,
+            decode: decoded.decode,
             load,
-            encode_peak_bytes,
-            decode_peak_bytes,
+            encode_peak_bytes: encoded.peak_bytes,
+            decode_peak_bytes: decoded.peak_bytes,
             load_peak_bytes: load.and_then(|_| peak_bytes()),
         })
     }
-}
 
-/// Seconds to decode every tensor of the files into the buffer, piece after piece.
-fn decode_all(files: &[PathBuf], buffer: &mut [u8]) -> anyhow::Result<f64> {
-    let start = Instant::now();
-    for path in files {
-        let reader = Reader::open(path)?;
-        for id in reader.ids() {
-            decode_tensor(&reader, id, buffer)?;
+    /// Reading, copying and decoding, in turn.
+    fn decode(&self, encoded: &Encoded) -> anyhow::Result<Decoded> {
+        let files: &[PathBuf] = &encoded.files;
+        reset_peak();
+        let mut buffer = vec![1; BLOCK_BYTES]; // not zero: all of it is in memory from the start
+        let mut seconds: [Vec<f64>; 3] = Default::default();
+        let bar = progress::bar("decoding", usize::try_from(self.runs)?);
+        for _ in 0..self.runs {
+            seconds[0].push(read_all(files, &mut buffer)?);
+            seconds[1].push(copy(encoded.raw_bytes, &mut buffer));
+            seconds[2].push(decode_all(files, &mut buffer)?);
+            bar.inc(1);
         }
+        bar.finish_and_clear();
+        let [read, copy, decode] = seconds.map(|seconds| Spread::of(seconds.into_iter()));
+        Ok(Decoded {
+            read,
+            copy,
+            decode,
+            peak_bytes: peak_bytes(),
+        })
     }
-    Ok(start.elapsed().as_secs_f64())
-}
-
-fn decode_tensor(reader: &Reader, id: TensorId, buffer: &mut [u8]) -> anyhow::Result<()> {
-    let info = reader.info(id);
-    let rows = info.shape.first().copied().unwrap_or(1);
-    let row_bytes = info.raw_bytes / rows.max(1);
-    let at_once = (buffer.len() as u64 / row_bytes.max(1)).max(1);
-    let mut first = 0;
-    while first < rows {
-        let last = rows.min(first + at_once);
-        let len = usize::try_from((last - first) * row_bytes)?;
-        let out = buffer
-            .get_mut(..len)
-            .context("a row is longer than the buffer")?;
-        reader.decode_rows(id, first..last, out)?;
-        first = last;
-    }
-    Ok(())
-}
-
-/// Seconds to read the files, with as many threads as decode.
-fn read_all(files: &[PathBuf], buffer: &mut [u8]) -> anyhow::Result<f64> {
-    let start = Instant::now();
-    for path in files {
-        let file = FileSource::new(std::fs::File::open(path)?);
-        let bytes = file.byte_len()?;
-        let mut at = 0;
-        while at < bytes {
-            let len = buffer.len().min(usize::try_from(bytes - at)?);
-            let pieces = buffer[..len].par_chunks_mut(4 << 20).enumerate();
-            pieces.try_for_each(|(index, piece)| {
-                file.read_exact_at(piece, at + ((index as u64) << 22))
-            })?;
-            at += len as u64;
-        }
-    }
-    Ok(start.elapsed().as_secs_f64())
-}
-
-/// Seconds to copy so many bytes between two halves of the buffer, on every thread.
-fn copy(bytes: u64, buffer: &mut [u8]) -> f64 {
-    let (from, to) = buffer.split_at_mut(buffer.len() / 2);
-    let start = Instant::now();
-    let mut left = bytes;
-    while left > 0 {
-        let pairs = to.par_chunks_mut(4 << 20).zip(from.par_chunks(4 << 20));
-        pairs.for_each(|(to, from)| to.copy_from_slice(from));
-        left = left.saturating_sub(from.len() as u64);
-    }
-    start.elapsed().as_secs_f64()
-}
-
-/// Seconds to get every tensor as a candle tensor, one after the other.
-fn load_all(files: &[PathBuf]) -> anyhow::Result<f64> {
-    let start = Instant::now();
-    for path in files {
-        let loader = WcodecLoader::builder()
-            .decode_ahead_bytes(AHEAD_BYTES)
-            .open(path)?;
-        let weights = loader.var_builder(DType::BF16, &Device::Cpu);
-        let names: Vec<String> = loader.names().map(str::to_owned).collect();
-        for name in names {
-            let info = loader.info(&name).context("a tensor without a header")?;
-            let shape: Vec<usize> = info
-                .shape
-                .iter()
-                .map(|dim| usize::try_from(*dim))
-                .collect::<Result<_, _>>()?;
-            drop(weights.get(Shape::from(shape), &name)?);
-        }
-        loader.finish()?;
-    }
-    Ok(start.elapsed().as_secs_f64())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Checkpoint;
+    use candle_core::{DType, Device};
 
     fn spec(quant: Quant) -> Spec {
         Spec {

@@ -1,11 +1,15 @@
-//! Checkpoints of published architectures, with drawn weights: size, encoding, decoding and loading at full size, in bounded
-//! memory.
+//! Checkpoints of published architectures, with drawn weights: size, encoding, decoding and loading at full size, in
+//! bounded memory.
 
 mod architecture;
+mod check;
 mod draw;
+mod encode;
+mod folder;
 mod measure;
 mod outcome;
 mod shard;
+mod timed;
 
 use crate::effort::EffortArg;
 use std::path::PathBuf;
@@ -36,8 +40,8 @@ pub(crate) struct BaselineArgs {
     /// The same seed draws the same weights.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A folder on a disk, for the encoded files and one uncompressed shard at a time: about as much space as the encoded
-    /// model takes, and 1 GB more.
+    /// A folder on a disk, for the encoded files and one uncompressed shard at a time: about as much space as the
+    /// encoded model takes, and 1 GB more.
     #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
     work_dir: PathBuf,
     /// Leave out the loading into candle.

@@ -41,81 +41,55 @@ impl Baseline {
             ("", Align::Right),
             ("", Align::Left),
         ]);
-        let speed = |seconds: f64| format!("{:.2} GB/s", self.raw_bytes as f64 / seconds / 1e9);
-        let peak = |bytes: Option<u64>| {
-            bytes.map_or_else(String::new, |bytes| {
-                format!("peak memory {}", length(bytes))
-            })
-        };
-        let seconds = |seconds: f64| format!("{seconds:.2} s");
-        let spread = |spread: &Spread| format!("{:.2} to {:.2} s", spread.min, spread.max);
-        let bits = |bytes: u64| format!("{:.3} b/w", 8.0 * bytes as f64 / self.weights as f64);
-        let mut row = |name: &str, cells: [String; 3]| {
-            grid.row([vec![name.to_owned()], cells.to_vec()].concat())
-        };
-        let share = format!(
-            "{:.1} % of raw",
-            100.0 * self.coded_bytes as f64 / self.raw_bytes as f64
-        );
-        row(
-            "uncompressed",
-            [length(self.raw_bytes), bits(self.raw_bytes), String::new()],
-        );
-        row(
-            "encoded",
-            [length(self.coded_bytes), bits(self.coded_bytes), share],
-        );
-        row(
-            "drawing, writing",
-            [
-                seconds(self.draw_seconds),
-                speed(self.draw_seconds),
-                String::new(),
-            ],
-        );
-        row(
-            "encoding",
-            [
-                seconds(self.encode_seconds),
-                speed(self.encode_seconds),
-                peak(self.encode_peak_bytes),
-            ],
-        );
-        row(
-            "decoding",
-            [
-                seconds(self.decode.median),
-                speed(self.decode.median),
-                format!("{}, {}", spread(&self.decode), peak(self.decode_peak_bytes)),
-            ],
-        );
-        row(
-            "copying as much",
-            [
-                seconds(self.copy.median),
-                speed(self.copy.median),
-                spread(&self.copy),
-            ],
-        );
-        row(
-            "reading the encoded",
-            [seconds(self.read.median), String::new(), spread(&self.read)],
-        );
-        match self.load {
-            Some(load) => row(
-                "loading into candle",
-                [seconds(load), speed(load), peak(self.load_peak_bytes)],
-            ),
-            None => row(
-                "loading into candle",
-                [
-                    "-".to_owned(),
-                    String::new(),
-                    "not asked for, or candle has no such dtype".to_owned(),
-                ],
-            ),
+        for (name, cells) in self.sizes().into_iter().chain(self.times()) {
+            grid.row([vec![name.to_owned()], cells.to_vec()].concat());
         }
         grid
+    }
+
+    /// Rows of lengths: bytes, bits per weight, what share.
+    fn sizes(&self) -> Vec<(&'static str, [String; 3])> {
+        let bits = |bytes: u64| format!("{:.3} b/w", 8.0 * bytes as f64 / self.weights as f64);
+        let percent = 100.0 * self.coded_bytes as f64 / self.raw_bytes as f64;
+        let row = |bytes: u64, words: String| [length(bytes), bits(bytes), words];
+        vec![
+            ("uncompressed", row(self.raw_bytes, String::new())),
+            (
+                "encoded",
+                row(self.coded_bytes, format!("{percent:.1} % of raw")),
+            ),
+        ]
+    }
+
+    /// Rows of times: seconds, speed, spread or memory.
+    fn times(&self) -> Vec<(&'static str, [String; 3])> {
+        let speed = |seconds: f64| format!("{:.2} GB/s", self.raw_bytes as f64 / seconds / 1e9);
+        let row = |seconds: f64, words: String| [format!("{seconds:.2} s"), speed(seconds), words];
+        let peak = |bytes: Option<u64>| match bytes {
+            Some(bytes) => format!("peak memory {}", length(bytes)),
+            None => String::new(),
+        };
+        let spread = |spread: &Spread| format!("{:.2} to {:.2} s", spread.min, spread.max);
+        let decoding = format!("{}, {}", spread(&self.decode), peak(self.decode_peak_bytes));
+        let [read, _, words] = row(self.read.median, spread(&self.read));
+        let loading = match self.load {
+            Some(load) => row(load, peak(self.load_peak_bytes)),
+            None => {
+                let why = "not asked for, or candle has no such dtype";
+                ["-".to_owned(), String::new(), why.to_owned()]
+            }
+        };
+        vec![
+            ("drawing, writing", row(self.draw_seconds, String::new())),
+            (
+                "encoding",
+                row(self.encode_seconds, peak(self.encode_peak_bytes)),
+            ),
+            ("decoding", row(self.decode.median, decoding)),
+            ("copying as much", row(self.copy.median, spread(&self.copy))),
+            ("reading the encoded", [read, String::new(), words]),
+            ("loading into candle", loading),
+        ]
     }
 
     /// What the figures are of.

@@ -1,12 +1,10 @@
 //! The page cache: putting files into it, dropping them, and asking how much of them is there.
 
+use super::rows::Residency;
 use anyhow::Context;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// Pages in the cache below this count as a cold file: the last ones of a device's read-ahead may come back.
-const COLD_PERCENT: f64 = 1.0;
 
 /// Reads files through.
 ///
@@ -21,8 +19,8 @@ pub(crate) fn warm(files: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How files were dropped from the page cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How files were dropped from the page cache; the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Evicted {
     /// By `posix_fadvise`, file by file.
     Advice,
@@ -55,23 +53,30 @@ pub(crate) fn evict(files: &[PathBuf]) -> anyhow::Result<Evicted> {
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
     }
-    if is_cold(files) {
+    let is_cold = || residency(files).is_some_and(Residency::is_cold);
+    if is_cold() {
         return Ok(Evicted::Advice);
     }
     // Needs root, and drops what others have there too.
     let dropped = std::fs::write("/proc/sys/vm/drop_caches", "1").is_ok();
-    Ok(match dropped && is_cold(files) {
+    Ok(match dropped && is_cold() {
         true => Evicted::DropCaches,
         false => Evicted::Unknown,
     })
 }
 
-fn is_cold(files: &[PathBuf]) -> bool {
-    let mut resident = files.iter().map(|path| resident_percent(path));
-    resident.all(|percent| percent.is_some_and(|percent| percent < COLD_PERCENT))
+/// How much of the files is in the page cache; `None` where nobody can tell.
+pub(crate) fn residency(files: &[PathBuf]) -> Option<Residency> {
+    let percents = files.iter().map(|path| resident_percent(path));
+    let percents: Option<Vec<f64>> = percents.collect();
+    percents?
+        .into_iter()
+        .map(Residency::of)
+        .reduce(Residency::or)
 }
 
-/// Per cent of a file in the page cache, by `fincore` of util-linux; `None` where there is none.
+/// Per cent of a file in the page cache, by `fincore` of util-linux, which asks `mincore` or `cachestat`; `None` where
+/// there is none.
 fn resident_percent(path: &Path) -> Option<f64> {
     let output = Command::new("fincore")
         .args(["--bytes", "--noheadings", "--raw", "--output", "RES,SIZE"])
@@ -82,4 +87,39 @@ fn resident_percent(path: &Path) -> Option<f64> {
     let mut numbers = text.split_whitespace().map(str::parse::<f64>);
     let (resident, size) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
     Some((100.0 * resident / size.max(1.0)).min(100.0)) // the last page may be longer than the file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_way_is_the_last() {
+        use Evicted::{Advice, DropCaches, Unknown};
+        assert_eq!(
+            [Advice, Unknown, DropCaches].into_iter().max(),
+            Some(Unknown)
+        );
+        assert_eq!([DropCaches, Advice].into_iter().max(), Some(DropCaches));
+    }
+
+    #[test]
+    fn files_that_were_read_are_found_in_the_cache_where_anybody_can_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a", "b"].map(|name| folder.path().join(name));
+        for path in &files {
+            std::fs::write(path, vec![1; 300_000]).unwrap();
+        }
+        warm(&files).unwrap();
+        let has_fincore = Command::new("fincore").arg("--version").output().is_ok();
+        match residency(&files) {
+            Some(residency) => assert!(residency.is_warm(), "{residency:?}"),
+            None => assert!(!has_fincore),
+        }
+        assert!(residency(&[folder.path().join("none")]).is_none());
+        // What `evict` claims is what is there afterwards.
+        let evicted = evict(&files).unwrap();
+        let cold = residency(&files).is_some_and(Residency::is_cold);
+        assert_eq!(evicted != Evicted::Unknown, cold);
+    }
 }

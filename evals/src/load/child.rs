@@ -1,82 +1,24 @@
 //! One load, in a process of its own.
 
-use super::eager::Eager;
-use super::storage::{self, Boxed};
-use super::timeline::{Recorder, Span, Stage};
-use super::zst::Frames;
-use crate::device::{DeviceArg, DtypeArg};
-use crate::memory::peak_bytes;
-use crate::model::{map, read_config};
+use super::contender;
+use super::device_memory::DeviceMemory;
+use super::recorder::Recorder;
+use super::storage::Between;
+use super::task::{Measured, Task, Watch};
+use super::throttle::SlowDevice;
+use super::timeline::Stage;
+use crate::device::DeviceArg;
+use crate::memory::{hex, peak_bytes};
+use crate::model::read_config;
 use anyhow::Context;
-use candle_core::{DType, Device, Shape, Tensor};
-use candle_nn::var_builder::SimpleBackend;
-use candle_nn::{Init, VarBuilder};
+use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::llama::{Cache, Config, Llama};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use wcodec::{Limits, ReadAt, Reader};
-use wcodec_candle::WcodecLoader;
 
 /// The tokens behind which the first one is predicted.
 const PROMPT: [u32; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
-
-/// Who loads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Loader {
-    /// `VarBuilder::from_mmaped_safetensors`.
-    Candle,
-    /// Uncompressed: parallel reads, the cast in the same pass.
-    Pread,
-    /// Through Zstandard, otherwise the same.
-    Zstd,
-    /// `VarBuilder::from_wcodec`.
-    Wcodec,
-}
-
-impl Loader {
-    pub(crate) const ALL: [Self; 4] = [Self::Candle, Self::Pread, Self::Zstd, Self::Wcodec];
-
-    /// Its name in tables.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Candle => "candle mmap",
-            Self::Pread => "parallel pread",
-            Self::Zstd => "zstd -3, parallel",
-            Self::Wcodec => "wcodec",
-        }
-    }
-}
-
-/// What to load, and how.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Task {
-    pub(crate) loader: Loader,
-    pub(crate) files: Vec<PathBuf>,
-    pub(crate) config: PathBuf,
-    pub(crate) dtype: DtypeArg,
-    pub(crate) device: String,
-    pub(crate) bytes_per_second: Option<f64>,
-    /// Whether to record a timeline, which costs a little.
-    pub(crate) trace: bool,
-}
-
-/// Seconds from the start of loading, and what it took.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    pub(crate) open: f64,
-    pub(crate) built: f64,
-    pub(crate) first_token: f64,
-    /// Every tensor whole and on the device.
-    pub(crate) decoded: f64,
-    /// Most memory of the process, mapped files included.
-    pub(crate) peak_bytes: Option<u64>,
-    /// SHA-256 of the first token's logits.
-    pub(crate) logits: String,
-    pub(crate) spans: Vec<Span>,
-}
 
 /// `evals load-one`
 #[derive(Debug, clap::Args)]
@@ -92,6 +34,10 @@ pub(crate) fn run(args: &LoadOneArgs) -> anyhow::Result<()> {
 }
 
 /// Loads once.
+///
+/// # Errors
+///
+/// If a file cannot be read, or is not of the loader's kind.
 pub(super) fn load(task: &Task) -> anyhow::Result<Measured> {
     let config = std::fs::read(&task.config).with_context(|| task.config.display().to_string())?;
     let config = read_config(&task.config.display().to_string(), &config)?;
@@ -100,27 +46,44 @@ pub(super) fn load(task: &Task) -> anyhow::Result<Measured> {
     let prompt = Tensor::new(&PROMPT, &device)?.unsqueeze(0)?;
     // Tables of rotations are no weights: they are made before the clock starts, for all alike.
     let mut cache = Cache::new(true, dtype, &config, &device)?;
-
-    let start = Instant::now();
-    let recorder = task.trace.then(|| Arc::new(Recorder::new(start)));
-    let (weights, wcodec) = open(task, dtype, &device, recorder.as_ref())?;
-    let weights = match &recorder {
-        Some(recorder) => {
-            recorder.add(Stage::Open, "", start);
-            recorded(weights, dtype, &device, recorder)
-        }
-        None => weights,
+    let memory = match task.watch {
+        Watch::DeviceMemory => DeviceMemory::watch(&device)?,
+        _ => None,
     };
+    timed(task, &config, &device, memory, |model| {
+        let logits = model.forward(&prompt, 0, &mut cache)?;
+        logits.flatten_all()?.to_vec1::<f32>()
+    })
+}
+
+/// Loads against the clock, until `first_token` has given the logits of it.
+fn timed(
+    task: &Task,
+    config: &Config,
+    device: &Device,
+    memory: Option<DeviceMemory>,
+    mut first_token: impl FnMut(&Llama) -> candle_core::Result<Vec<f32>>,
+) -> anyhow::Result<Measured> {
+    let dtype = DType::from(task.dtype);
+    let start = Instant::now();
+    let between = Between {
+        device: task
+            .bytes_per_second
+            .map(|speed| Arc::new(SlowDevice::new(speed))),
+        recorder: (task.watch == Watch::Timeline).then(|| Arc::new(Recorder::new(start))),
+    };
+    let (mut weights, wcodec) = contender::open(task, dtype, device, &between)?;
+    if let Some(recorder) = &between.recorder {
+        recorder.add(Stage::Open, "", start);
+        weights = contender::recorded(weights, dtype, device, recorder);
+    }
     let open = start.elapsed();
-    let model = Llama::load(weights, &config)?;
+    let model = Llama::load(weights, config)?;
     let built = start.elapsed();
     let before = Instant::now();
-    let logits = model
-        .forward(&prompt, 0, &mut cache)?
-        .flatten_all()?
-        .to_vec1::<f32>()?;
+    let logits = first_token(&model)?;
     let first_token = start.elapsed();
-    if let Some(recorder) = &recorder {
+    if let Some(recorder) = &between.recorder {
         recorder.add(Stage::FirstToken, "", before);
     }
     // On a CPU a tensor is whole when the model gets it; on another device the loader says when.
@@ -135,133 +98,25 @@ pub(super) fn load(task: &Task) -> anyhow::Result<Measured> {
         .iter()
         .flat_map(|logit| logit.to_le_bytes())
         .collect();
+    let spans = between.recorder.map(|recorder| recorder.take());
     Ok(Measured {
         open: open.as_secs_f64(),
         built: built.as_secs_f64(),
         first_token: first_token.as_secs_f64(),
         decoded: decoded.as_secs_f64(),
         peak_bytes: peak_bytes(),
-        logits: crate::memory::hex(&Sha256::digest(&bits)),
-        spans: recorder.map(|recorder| recorder.take()).unwrap_or_default(),
+        peak_device_bytes: memory.map(DeviceMemory::finish).transpose()?,
+        storage_bytes: between.device.map(|device| device.bytes()),
+        logits: hex(&Sha256::digest(&bits)),
+        spans: spans.unwrap_or_default(),
     })
-}
-
-/// The weights as the task's loader gives them.
-fn open(
-    task: &Task,
-    dtype: DType,
-    device: &Device,
-    recorder: Option<&Arc<Recorder>>,
-) -> anyhow::Result<(VarBuilder<'static>, Option<WcodecLoader>)> {
-    let storage = |path: &PathBuf| {
-        let storage = storage::open(path, task.bytes_per_second, recorder);
-        storage.with_context(|| path.display().to_string())
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let from =
-        |backend: Box<dyn SimpleBackend>| VarBuilder::from_backend(backend, dtype, device.clone());
-    Ok(match task.loader {
-        Loader::Candle => (from(Box::new(map(&task.files)?)), None),
-        Loader::Pread => {
-            let files = task
-                .files
-                .iter()
-                .map(storage)
-                .collect::<anyhow::Result<_>>()?;
-            (
-                from(Box::new(Eager::open(
-                    files,
-                    dtype,
-                    threads,
-                    recorder.cloned(),
-                )?)),
-                None,
-            )
-        }
-        Loader::Zstd => {
-            let frames = task
-                .files
-                .iter()
-                .map(|path| -> anyhow::Result<Box<dyn ReadAt>> {
-                    Ok(Box::new(Frames::open(
-                        Boxed(storage(path)?),
-                        recorder.cloned(),
-                    )?))
-                });
-            let files = frames.collect::<anyhow::Result<_>>()?;
-            (
-                from(Box::new(Eager::open(
-                    files,
-                    dtype,
-                    threads,
-                    recorder.cloned(),
-                )?)),
-                None,
-            )
-        }
-        Loader::Wcodec => {
-            let path = task.files.first().context("no file")?;
-            let mut builder = WcodecLoader::builder();
-            if let Some(recorder) = recorder.cloned() {
-                builder = builder.on_decoded(move |decoded| {
-                    recorder.add(Stage::Decode, decoded.name, decoded.begin)
-                });
-            }
-            let loader = match (task.bytes_per_second, recorder) {
-                (None, None) => builder.open(path)?,
-                _ => {
-                    builder.from_reader(Reader::new(Boxed(storage(path)?), &Limits::default())?)?
-                }
-            };
-            (loader.var_builder(dtype, device), Some(loader))
-        }
-    })
-}
-
-/// The same weights, each `get` on the timeline.
-fn recorded(
-    weights: VarBuilder<'static>,
-    dtype: DType,
-    device: &Device,
-    recorder: &Arc<Recorder>,
-) -> VarBuilder<'static> {
-    let recorded = Recorded {
-        weights,
-        recorder: Arc::clone(recorder),
-    };
-    VarBuilder::from_backend(Box::new(recorded), dtype, device.clone())
-}
-
-struct Recorded {
-    weights: VarBuilder<'static>,
-    recorder: Arc<Recorder>,
-}
-
-impl SimpleBackend for Recorded {
-    fn get(
-        &self,
-        shape: Shape,
-        name: &str,
-        _: Init,
-        dtype: DType,
-        _: &Device,
-    ) -> candle_core::Result<Tensor> {
-        let begin = Instant::now();
-        let tensor = self.weights.to_dtype(dtype).get(shape, name);
-        self.recorder.add(Stage::Build, name, begin);
-        tensor
-    }
-
-    fn get_unchecked(&self, name: &str, dtype: DType, _: &Device) -> candle_core::Result<Tensor> {
-        self.weights.to_dtype(dtype).get_unchecked(name)
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
-        self.weights.contains_tensor(name)
-    }
 }
 
 /// The vocabulary must hold the prompt.
+///
+/// # Errors
+///
+/// If it does not, or the model cannot take so many tokens.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     anyhow::ensure!(
         config.vocab_size > PROMPT.len() && config.max_position_embeddings >= PROMPT.len(),

@@ -1,21 +1,17 @@
-//! The strongest uncompressed loader that is easy to write: every thread reads whole tensors straight into their memory,
-//! ahead of the model and in its order, and casts in the same pass.
+//! The strongest uncompressed loader that is easy to write: every thread reads whole tensors straight into their
+//! memory, ahead of the model and in its order, and casts in the same pass.
 
+use super::cast::Cast;
+use super::recorder::Recorder;
 use super::safetensors_header::{Entry, Header};
-use super::timeline::{Recorder, Stage};
-use super::zst::FRAME_BYTES;
-use anyhow::{Context, ensure};
-use bytemuck::Pod;
-use candle_core::{DType, Device, Error, Result, Shape, Tensor, WithDType};
+use anyhow::Context;
+use candle_core::{DType, Device, Error, Result, Shape, Tensor};
 use candle_nn::Init;
 use candle_nn::var_builder::SimpleBackend;
-use half::{bf16, f16};
-use safetensors::Dtype;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
 use wcodec::ReadAt;
 
 /// How far ahead of a tensor the storage is told to read.
@@ -90,6 +86,7 @@ fn layer(name: &str) -> usize {
 
 impl Shared {
     fn work(&self) {
+        let mut cast = Cast::new(self.recorder.clone());
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = self.jobs.get(index) else {
@@ -97,7 +94,7 @@ impl Shared {
             };
             self.read_ahead(index);
             let tensor = self
-                .load(job)
+                .load(job, &mut cast)
                 .with_context(|| format!("tensor `{}`", job.entry.name));
             let mut tensors = self.tensors.lock().unwrap_or_else(PoisonError::into_inner);
             tensors.insert(job.entry.name.clone(), tensor);
@@ -106,72 +103,9 @@ impl Shared {
         }
     }
 
-    fn load(&self, job: &Job) -> anyhow::Result<Tensor> {
-        let entry = &job.entry;
-        let count: usize = entry.shape.iter().product();
-        let bytes = entry.bytes.end - entry.bytes.start;
-        ensure!(
-            (count * entry.dtype.bitsize() / 8) as u64 == bytes,
-            "its length is not that of its shape"
-        );
-        match (entry.dtype, self.dtype) {
-            (Dtype::BF16, DType::F32) => self.cast(job, count, |value: bf16| value.to_f32()),
-            (Dtype::F16, DType::F32) => self.cast(job, count, |value: f16| value.to_f32()),
-            (Dtype::F32, DType::BF16) => self.cast(job, count, bf16::from_f32),
-            (Dtype::F32, DType::F16) => self.cast(job, count, f16::from_f32),
-            (Dtype::BF16, DType::BF16) => self.read_straight::<bf16>(job, count),
-            (Dtype::F16, DType::F16) => self.read_straight::<f16>(job, count),
-            (Dtype::F32, DType::F32) => self.read_straight::<f32>(job, count),
-            (from, to) => anyhow::bail!("no loading of {from:?} as {to:?}"),
-        }
-    }
-
-    fn read_straight<T: WithDType + Pod>(&self, job: &Job, count: usize) -> anyhow::Result<Tensor> {
-        let mut out = vec![T::zeroed(); count];
-        let file = self.file(job)?;
-        let mut at = job.entry.bytes.start;
-        for piece in bytemuck::cast_slice_mut::<T, u8>(&mut out).chunks_mut(frame_bytes()) {
-            file.read_exact_at(piece, at)?;
-            at += piece.len() as u64;
-        }
-        Ok(Tensor::from_vec(
-            out,
-            job.entry.shape.as_slice(),
-            &Device::Cpu,
-        )?)
-    }
-
-    fn cast<S: Pod, T: WithDType + Pod>(
-        &self,
-        job: &Job,
-        count: usize,
-        convert: impl Fn(S) -> T,
-    ) -> anyhow::Result<Tensor> {
-        let mut out: Vec<T> = Vec::with_capacity(count);
-        let mut piece = vec![S::zeroed(); (frame_bytes() / size_of::<S>()).min(count)];
-        let file = self.file(job)?;
-        let mut at = job.entry.bytes.start;
-        while out.len() < count {
-            let len = piece.len().min(count - out.len());
-            let values = &mut piece[..len];
-            file.read_exact_at(bytemuck::cast_slice_mut(values), at)?;
-            at += (len * size_of::<S>()) as u64;
-            let begin = Instant::now();
-            out.extend(values.iter().map(|value| convert(*value)));
-            if let Some(recorder) = &self.recorder {
-                recorder.add(Stage::Copy, &job.entry.name, begin);
-            }
-        }
-        Ok(Tensor::from_vec(
-            out,
-            job.entry.shape.as_slice(),
-            &Device::Cpu,
-        )?)
-    }
-
-    fn file(&self, job: &Job) -> anyhow::Result<&dyn ReadAt> {
+    fn load(&self, job: &Job, cast: &mut Cast) -> anyhow::Result<Tensor> {
         let file = self.files.get(job.file).context("no such file")?;
-        Ok(&**file)
+        cast.load(&**file, &job.entry, self.dtype)
     }
 
     /// Asks for the tensors that come next, each once, in the order in which they are loaded.
@@ -190,11 +124,6 @@ impl Shared {
             *next += 1;
         }
     }
-}
-
-/// Bytes that are read at a time: a frame, where the file has frames.
-fn frame_bytes() -> usize {
-    usize::try_from(FRAME_BYTES).unwrap_or(usize::MAX)
 }
 
 impl SimpleBackend for Eager {

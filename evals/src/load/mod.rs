@@ -1,15 +1,24 @@
 //! Time from nothing to the first token, out of each kind of file, in a fresh process for each run.
 
 mod cache;
+mod cast;
 mod child;
+mod contender;
+mod device_memory;
 mod eager;
+mod paged;
 mod prepared;
+mod recorder;
 mod rows;
 mod safetensors_header;
 mod storage;
+mod task;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod timeline;
+mod trace;
+mod verdict;
 mod zst;
 
 use crate::device::{DeviceArg, DtypeArg};
@@ -17,10 +26,16 @@ use anyhow::Context;
 use std::path::PathBuf;
 
 pub(crate) use cache::warm;
-pub(crate) use child::{LoadOneArgs, Loader, run as run_one};
-pub(crate) use prepared::{Prepared, Timeline};
-pub(crate) use rows::{LoadRow, Spread, Storage, grid};
-pub(crate) use timeline::{Span, Stage, trace_json};
+pub(crate) use child::{LoadOneArgs, run as run_one};
+pub(crate) use prepared::Prepared;
+#[cfg(test)]
+pub(crate) use rows::tests::row;
+pub(crate) use rows::{LoadRow, Spread, Storage, evictions, grid};
+pub(crate) use safetensors_header::Header;
+pub(crate) use task::Loader;
+pub(crate) use timeline::{Span, Stage, Timeline};
+pub(crate) use trace::trace_json;
+pub(crate) use verdict::verdict;
 
 /// `evals load-time`
 #[derive(Debug, clap::Args)]
@@ -33,9 +48,6 @@ pub(crate) struct LoadArgs {
     against: Option<PathBuf>,
     #[command(flatten)]
     how: How,
-    /// Where the model is loaded to: cpu or cuda:N.
-    #[arg(long, default_value_t)]
-    device: DeviceArg,
     /// The model's config.json [default: the one beside the weights].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -59,12 +71,15 @@ pub(crate) struct How {
     /// Load from files that are not in the page cache, too.
     #[arg(long)]
     pub(crate) cold: bool,
-    /// Load from storage slowed down to these speeds in GB/s, too, for example 0.2,1,3,7.
+    /// Load from storage slowed down to these speeds in GB/s, too, all files together, for example 0.2,1,3,7.
     #[arg(long, value_name = "SPEEDS", value_delimiter = ',', value_parser = speed)]
     pub(crate) storage: Vec<f64>,
     /// Number type to load as.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) dtype: DtypeArg,
+    /// Where the model is loaded to: cpu or cuda:N.
+    #[arg(long, default_value_t)]
+    pub(crate) device: DeviceArg,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -81,7 +96,7 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
             args.work_dir.display()
         )
     })?;
-    args.device.open()?;
+    args.how.device.open()?;
     let name = args.weights.display().to_string();
     let prepared = Prepared::make(
         name,
@@ -90,9 +105,9 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
         args.config.as_deref(),
         folder.path(),
     )?;
-    let rows = prepared.measure(&args.how, args.device)?;
+    let rows = prepared.measure(&args.how)?;
     if let Some(path) = &args.trace {
-        let timelines = prepared.record(Storage::Warm, args.how.dtype, args.device)?;
+        let timelines = prepared.record(Storage::Warm, &args.how)?;
         std::fs::write(path, trace_json(&timelines).to_string())
             .with_context(|| path.display().to_string())?;
     }
@@ -100,14 +115,11 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         print!("{}", grid(&rows).plain());
-        let mut evicted: Vec<&str> = rows
-            .iter()
-            .filter_map(|row| row.evicted.as_deref())
-            .collect();
-        evicted.dedup();
+        let evicted = evictions(&rows);
         if !evicted.is_empty() {
-            println!("cold: {}", evicted.join(", "));
+            println!("cold: {evicted}");
         }
+        println!("{}", verdict(&rows));
     }
     Ok(())
 }

@@ -1,49 +1,20 @@
 //! A checkpoint in every form, and loads of it in fresh processes.
 
-use super::cache::{evict, warm};
-use super::child::{self, Loader, Measured, Task};
-use super::rows::{LoadRow, Spread, Storage};
-use super::timeline::Span;
+use super::cache::{Evicted, evict, residency, warm};
+use super::child;
+use super::rows::{LoadRow, Residency, Spread, Storage};
+use super::task::{Loader, Measured, Task, Watch};
+use super::timeline::Timeline;
 use super::{How, zst};
-use crate::device::{DeviceArg, DtypeArg};
+use crate::device::DeviceArg;
 use crate::model::{Checkpoint, read_config};
 use crate::progress;
 use anyhow::{Context, ensure};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wcodec::checkpoint::{ImportOptions, import};
 
 const ZSTD_LEVEL: i32 = 3;
-
-/// One recorded load.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Timeline {
-    pub(crate) model: String,
-    pub(crate) loader: Loader,
-    pub(crate) storage: Storage,
-    pub(crate) spans: Vec<Span>,
-}
-
-impl Timeline {
-    /// Joins work of one kind and thread that follows closely on each other: what a picture cannot show apart.
-    pub(crate) fn merge(&mut self) {
-        let end = self.spans.iter().map(|span| span.end).fold(0.0, f64::max);
-        let mut merged: Vec<Span> = Vec::new();
-        for span in std::mem::take(&mut self.spans) {
-            let alike =
-                |other: &&mut Span| other.stage == span.stage && other.thread == span.thread;
-            match merged.iter_mut().rev().find(alike) {
-                Some(last) if span.begin - last.end < end / 500.0 => {
-                    last.end = last.end.max(span.end);
-                    last.name.clear();
-                }
-                _ => merged.push(span),
-            }
-        }
-        self.spans = merged;
-    }
-}
 
 /// A checkpoint in every form, on a disk.
 pub(crate) struct Prepared {
@@ -52,6 +23,17 @@ pub(crate) struct Prepared {
     zstd: Vec<PathBuf>,
     wcodec: PathBuf,
     config: PathBuf,
+}
+
+/// The runs of one loader from one storage, so far.
+#[derive(Default)]
+struct Runs {
+    measured: Vec<Measured>,
+    /// The worst way of all of them.
+    evicted: Option<Evicted>,
+    /// What was found before each.
+    found: Vec<Option<Residency>>,
+    peak_device_bytes: Option<u64>,
 }
 
 impl Prepared {
@@ -111,24 +93,18 @@ impl Prepared {
         }
     }
 
-    pub(super) fn task(
-        &self,
-        loader: Loader,
-        storage: Storage,
-        dtype: DtypeArg,
-        device: DeviceArg,
-    ) -> Task {
+    pub(super) fn task(&self, loader: Loader, storage: Storage, how: &How) -> Task {
         Task {
             loader,
             files: self.files(loader),
             config: self.config.clone(),
-            dtype,
-            device: device.to_string(),
+            dtype: how.dtype,
+            device: how.device.to_string(),
             bytes_per_second: match storage {
                 Storage::Throttled(speed) => Some(speed * 1e9),
                 _ => None,
             },
-            trace: false,
+            watch: Watch::Times,
         }
     }
 
@@ -137,31 +113,17 @@ impl Prepared {
     /// # Errors
     ///
     /// If a load fails, or gives other logits than the first.
-    pub(crate) fn measure(&self, how: &How, device: DeviceArg) -> anyhow::Result<Vec<LoadRow>> {
+    pub(crate) fn measure(&self, how: &How) -> anyhow::Result<Vec<LoadRow>> {
         let mut storages = vec![Storage::Warm];
         storages.extend(how.cold.then_some(Storage::Cold));
         storages.extend(how.storage.iter().map(|speed| Storage::Throttled(*speed)));
         let mut logits: Option<String> = None;
         let mut rows = Vec::new();
         for storage in storages {
-            // A memory map cannot be slowed down.
-            let loaders = Loader::ALL.into_iter();
-            let loaders = loaders.filter(|loader| {
-                *loader != Loader::Candle || !matches!(storage, Storage::Throttled(_))
-            });
-            let loaders: Vec<Loader> = loaders.collect();
-            let mut runs: Vec<Vec<Measured>> = vec![Vec::new(); loaders.len()];
-            let mut evicted = vec![None; loaders.len()];
+            let mut runs = Loader::ALL.map(|loader| (loader, Runs::default()));
             for _ in 0..how.runs {
-                for (index, loader) in loaders.iter().enumerate() {
-                    let task = self.task(*loader, storage, how.dtype, device);
-                    match storage {
-                        Storage::Cold => {
-                            evicted[index] = Some(evict(&task.files)?.words().to_owned())
-                        }
-                        _ => warm(&task.files)?,
-                    }
-                    let measured = spawn(&task)?;
+                for (loader, runs) in &mut runs {
+                    let measured = runs.another(&self.task(*loader, storage, how), storage)?;
                     let expected = logits.get_or_insert_with(|| measured.logits.clone());
                     ensure!(
                         *expected == measured.logits,
@@ -170,16 +132,13 @@ impl Prepared {
                         self.name,
                         Loader::Candle.words()
                     );
-                    runs[index].push(measured);
                 }
             }
-            for ((loader, runs), evicted) in loaders.iter().zip(&runs).zip(evicted) {
-                let row = self.row(*loader, storage, runs, evicted)?;
-                rows.push(LoadRow {
-                    dtype: how.dtype,
-                    device: device.to_string(),
-                    ..row
-                });
+            for (loader, mut runs) in runs {
+                if how.device != DeviceArg::Cpu {
+                    runs.watch_device(self.task(loader, storage, how))?;
+                }
+                rows.push(self.row(loader, storage, how, &runs)?);
             }
         }
         Ok(rows)
@@ -189,28 +148,32 @@ impl Prepared {
         &self,
         loader: Loader,
         storage: Storage,
-        runs: &[Measured],
-        evicted: Option<String>,
+        how: &How,
+        runs: &Runs,
     ) -> anyhow::Result<LoadRow> {
         let mut file_bytes = 0;
         for path in self.files(loader) {
             file_bytes += path.metadata()?.len();
         }
-        let spread = |stage: fn(&Measured) -> f64| Spread::of(runs.iter().map(stage));
+        let measured = &runs.measured;
+        let spread = |stage: fn(&Measured) -> f64| Spread::of(measured.iter().map(stage));
         Ok(LoadRow {
             model: self.name.clone(),
-            dtype: DtypeArg::default(),
-            device: String::new(),
+            dtype: how.dtype,
+            device: how.device.to_string(),
             storage,
             loader,
             file_bytes,
-            runs: runs.len(),
+            runs: measured.len(),
             open: spread(|run| run.open),
             built: spread(|run| run.built),
             first_token: spread(|run| run.first_token),
             decoded: spread(|run| run.decoded),
-            peak_bytes: runs.iter().filter_map(|run| run.peak_bytes).max(),
-            evicted,
+            peak_bytes: measured.iter().filter_map(|run| run.peak_bytes).max(),
+            peak_device_bytes: runs.peak_device_bytes,
+            storage_bytes: measured.iter().filter_map(|run| run.storage_bytes).max(),
+            evicted: runs.evicted.map(|evicted| evicted.words().to_owned()),
+            residency: runs.residency(),
         })
     }
 
@@ -219,31 +182,53 @@ impl Prepared {
     /// # Errors
     ///
     /// If a load fails.
-    pub(crate) fn record(
-        &self,
-        storage: Storage,
-        dtype: DtypeArg,
-        device: DeviceArg,
-    ) -> anyhow::Result<Vec<Timeline>> {
+    pub(crate) fn record(&self, storage: Storage, how: &How) -> anyhow::Result<Vec<Timeline>> {
         let mut timelines = Vec::new();
         for loader in Loader::ALL {
-            if loader == Loader::Candle && matches!(storage, Storage::Throttled(_)) {
-                continue;
-            }
-            let mut task = self.task(loader, storage, dtype, device);
-            task.trace = true;
-            match storage {
-                Storage::Cold => drop(evict(&task.files)?),
-                _ => warm(&task.files)?,
-            }
+            let task = Task {
+                watch: Watch::Timeline,
+                ..self.task(loader, storage, how)
+            };
+            let mut runs = Runs::default();
+            let spans = std::mem::take(&mut runs.another(&task, storage)?.spans);
             timelines.push(Timeline {
                 model: self.name.clone(),
                 loader,
                 storage,
-                spans: spawn(&task)?.spans,
+                residency: runs.residency(),
+                spans,
             });
         }
         Ok(timelines)
+    }
+}
+
+impl Runs {
+    /// What was found before all of them; nothing if nobody could tell once.
+    fn residency(&self) -> Option<Residency> {
+        let found: Option<Vec<Residency>> = self.found.iter().copied().collect();
+        found?.into_iter().reduce(Residency::or)
+    }
+
+    /// Puts the task's files where they are to be, looks whether they are there, and loads once.
+    fn another(&mut self, task: &Task, storage: Storage) -> anyhow::Result<&mut Measured> {
+        match storage {
+            Storage::Cold => self.evicted = self.evicted.max(Some(evict(&task.files)?)),
+            _ => warm(&task.files)?,
+        }
+        self.found.push(residency(&task.files));
+        self.measured.push(spawn(task)?);
+        self.measured.last_mut().context("no run")
+    }
+
+    /// Loads once more, for the device's memory and not for the time.
+    fn watch_device(&mut self, task: Task) -> anyhow::Result<()> {
+        let task = Task {
+            watch: Watch::DeviceMemory,
+            ..task
+        };
+        self.peak_device_bytes = spawn(&task)?.peak_device_bytes;
+        Ok(())
     }
 }
 

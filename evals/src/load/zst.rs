@@ -3,10 +3,12 @@
 //! Frames of at most 4 MiB, none across the border of two tensors, and behind them the table of Zstandard's seekable
 //! format, so that frames decode in parallel and `zstd -d` gives the file back.
 
+use super::recorder::Recorder;
 use super::safetensors_header::Header;
-use super::timeline::{Recorder, Stage};
+use super::timeline::Stage;
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
@@ -151,18 +153,39 @@ impl<R: ReadAt> Frames<R> {
 
     fn decode(&self, frame: &Frame, out: &mut [u8]) -> io::Result<()> {
         let len = usize::try_from(frame.coded.end - frame.coded.start).map_err(io::Error::other)?;
-        let mut coded = vec![0; len];
-        self.inner.read_exact_at(&mut coded, frame.coded.start)?;
-        let begin = Instant::now();
-        let decoded = zstd::bulk::decompress_to_buffer(&coded, out)?;
-        if let Some(recorder) = &self.recorder {
-            recorder.add(Stage::Decode, "frame", begin);
-        }
-        match decoded {
-            decoded if decoded == out.len() => Ok(()),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { coded, zstd } = scratch;
+            if coded.len() < len {
+                coded.resize(len, 0);
+            }
+            let coded = coded.get_mut(..len).ok_or(io::ErrorKind::InvalidData)?;
+            self.inner.read_exact_at(coded, frame.coded.start)?;
+            let begin = Instant::now();
+            let zstd = match zstd {
+                Some(zstd) => zstd,
+                None => zstd.insert(zstd::bulk::Decompressor::new()?),
+            };
+            let decoded = zstd.decompress_to_buffer(coded, out)?;
+            if let Some(recorder) = &self.recorder {
+                recorder.add(Stage::Decode, "frame", begin);
+            }
+            match decoded {
+                decoded if decoded == out.len() => Ok(()),
+                _ => Err(io::ErrorKind::InvalidData.into()),
+            }
+        })
     }
+}
+
+/// What a thread decodes with, kept from frame to frame as the other loaders keep theirs.
+#[derive(Default)]
+struct Scratch {
+    coded: Vec<u8>,
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl<R: ReadAt> ReadAt for Frames<R> {

@@ -245,13 +245,14 @@ fn loads(args: &ReportArgs, full: bool) -> anyhow::Result<Loads> {
         cold: true,
         storage: vec![0.2, 1.0, 3.0, 7.0],
         dtype: DtypeArg::F32,
+        device: DeviceArg::Cpu,
     };
     let real = args.models.join("stories7m").join("bf16");
     let small = folder.path().join("small");
     std::fs::create_dir_all(&small)?;
     let prepared = Prepared::make("stories7m".to_owned(), &real, None, None, &small)?;
-    let mut rows = prepared.measure(&how, DeviceArg::Cpu)?;
-    let mut timelines = prepared.record(Storage::Warm, how.dtype, DeviceArg::Cpu)?;
+    let mut rows = prepared.measure(&how)?;
+    let mut timelines = prepared.record(Storage::Warm, &how)?;
     if full {
         let spec = Spec {
             name: Model::Tiny.name().to_owned(),
@@ -267,14 +268,11 @@ fn loads(args: &ReportArgs, full: bool) -> anyhow::Result<Loads> {
         let large = folder.path().join("large");
         std::fs::create_dir_all(&large)?;
         let prepared = Prepared::make("drawn 1.1 B".to_owned(), &raw, None, None, &large)?;
-        rows.extend(prepared.measure(
-            &How {
-                runs: 3,
-                ..how.clone()
-            },
-            DeviceArg::Cpu,
-        )?);
-        timelines.extend(prepared.record(Storage::Cold, how.dtype, DeviceArg::Cpu)?);
+        rows.extend(prepared.measure(&How {
+            runs: 5,
+            ..how.clone()
+        })?);
+        timelines.extend(prepared.record(Storage::Cold, &how)?);
     }
     for timeline in &mut timelines {
         timeline.merge();

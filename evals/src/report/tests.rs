@@ -5,7 +5,7 @@ use super::parts::{Loads, Measured, Part, PerplexityRow};
 use super::write;
 use crate::accuracy::AccuracyRow;
 use crate::device::DtypeArg;
-use crate::load::{LoadRow, Loader, Span, Spread, Stage, Storage, Timeline};
+use crate::load::{LoadRow, Loader, Span, Stage, Storage, Timeline, row};
 use crate::perplexity::{Difference, Mean, Outcome, Quality};
 use crate::size::{CodecSize, SizeRow, WHOLE};
 use serde::Serialize;
@@ -44,26 +44,8 @@ fn difference(perplexity: f64) -> Difference {
     }
 }
 
-fn spread(seconds: f64) -> Spread {
-    Spread::of([seconds].into_iter())
-}
-
 fn load(loader: Loader, storage: Storage, seconds: f64) -> LoadRow {
-    LoadRow {
-        model: "m".into(),
-        dtype: DtypeArg::F32,
-        device: "cpu".into(),
-        storage,
-        loader,
-        file_bytes: 1_000_000,
-        runs: 1,
-        open: spread(0.0),
-        built: spread(seconds / 2.0),
-        first_token: spread(seconds),
-        decoded: spread(seconds / 2.0),
-        peak_bytes: None,
-        evicted: Some("posix_fadvise".into()),
-    }
+    row(loader, storage, &[seconds])
 }
 
 fn save(part: Part, folder: &Path, results: impl Serialize) {
@@ -141,11 +123,13 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
         name: String::new(),
         begin,
         end,
+        busy: None,
     };
     let timeline = Timeline {
         model: "m".into(),
         loader: Loader::Wcodec,
         storage: Storage::Warm,
+        residency: None,
         spans: vec![
             span(Stage::Read, 0.0, 0.5),
             span(Stage::FirstToken, 0.5, 1.0),
@@ -164,7 +148,8 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
     write::page(folder, Some(&trace)).unwrap();
     let page = std::fs::read_to_string(folder.join("report.md")).unwrap();
     assert!(page.starts_with("# WCodec evaluated: here\n"));
-    assert!(page.contains("wcodec is the fastest: m 0.2 GB/s, m 1 GB/s. It loses: m warm (to parallel pread, by a factor of 2.00)."));
+    assert!(page.contains("wcodec is the fastest: m 0.2 GB/s, m 1 GB/s. "));
+    assert!(page.contains("It loses: m warm (to parallel pread, by a factor of 2.00)."));
     assert!(page.contains("| the same bits |") && page.contains("| INT8 per row"));
     for (picture, words) in [
         (
@@ -187,7 +172,7 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
     assert!(
         std::fs::read_to_string(trace)
             .unwrap()
-            .contains("wcodec, m, warm")
+            .contains("wcodec, m, warm (unchecked)")
     );
 
     std::fs::write(folder.join("size.json"), "{}").unwrap();

@@ -6,7 +6,7 @@ use super::parts::{Loads, Part, PerplexityRow};
 use super::plots;
 use crate::accuracy::{self, AccuracyRow};
 use crate::baseline::Baseline;
-use crate::load::{self, LoadRow, Loader, Timeline};
+use crate::load::{self, Timeline};
 use crate::size::{self, SizeRow, WHOLE};
 use crate::table::{Align, Grid};
 use anyhow::Context;
@@ -175,23 +175,20 @@ fn loads(loads: &Loads, machine: &Machine, output: &Path) -> anyhow::Result<Vec<
     let text = "Seconds in a fresh process from opening the file to the first token behind a prompt of 8, medians; `x pread` is how often as \
                 fast as the strongest uncompressed loader: below 1 it loses. `candle mmap` is `from_mmaped_safetensors`; `parallel pread` \
                 reads ahead with every thread and casts in the same pass; zstd is the same over frames of 4 MiB; all gave the same \
-                logits, bit for bit. Slower storage is a token bucket over files in the page cache. Peak memory counts mapped files. On \
-                the CPU every tensor is decoded when the model is built";
-    let mut evicted: Vec<&str> = loads
-        .rows
-        .iter()
-        .filter_map(|row| row.evicted.as_deref())
-        .collect();
-    evicted.sort_unstable();
-    evicted.dedup();
+                logits, bit for bit. Rows of so many GB/s are of simulated storage: files in the page cache, given out by one token \
+                bucket that all files and threads of a load share, in the order of asking, without latency; each loader waits for \
+                every byte of its own files once. A memory map's page faults cannot be slowed down: candle gets each tensor when its \
+                bytes have come through the bucket, asked for when candle asks for it, which is what read-ahead within a tensor gives \
+                at best. Whether files were in the page cache, or out of it, was looked up before each run; a row says so where they \
+                were not. Peak memory counts mapped files. On the CPU every tensor is decoded when the model is built";
     let mut blocks = vec![
         Block::Heading("How much sooner".into()),
         words(machine, text),
         Block::Table(load::grid(&loads.rows)),
         Block::Text(format!(
             "Cold files left the page cache by {}. {}",
-            evicted.join(", "),
-            verdict(&loads.rows)
+            load::evictions(&loads.rows),
+            load::verdict(&loads.rows)
         )),
     ];
     let mut models: Vec<&str> = loads.rows.iter().map(|row| row.model.as_str()).collect();
@@ -219,43 +216,4 @@ fn loads(loads: &Loads, machine: &Machine, output: &Path) -> anyhow::Result<Vec<
         }
     }
     Ok(blocks)
-}
-
-/// Where wcodec is the fastest, and where and to whom it loses.
-fn verdict(rows: &[LoadRow]) -> String {
-    let (mut wins, mut losses) = (Vec::new(), Vec::new());
-    for ours in rows.iter().filter(|row| row.loader == Loader::Wcodec) {
-        let alike = |row: &&LoadRow| {
-            row.model == ours.model && row.storage == ours.storage && row.dtype == ours.dtype
-        };
-        let others = rows
-            .iter()
-            .filter(alike)
-            .filter(|row| row.loader != Loader::Wcodec);
-        let best = others.min_by(|a, b| a.first_token.median.total_cmp(&b.first_token.median));
-        let place = format!("{} {}", ours.model, ours.storage.words());
-        match best {
-            Some(best) if best.first_token.median < ours.first_token.median => {
-                let times = ours.first_token.median / best.first_token.median;
-                losses.push(format!(
-                    "{place} (to {}, by a factor of {times:.2})",
-                    best.loader.words()
-                ));
-            }
-            Some(_) => wins.push(place),
-            None => {}
-        }
-    }
-    let list = |list: &[String]| {
-        if list.is_empty() {
-            "nowhere".to_owned()
-        } else {
-            list.join(", ")
-        }
-    };
-    format!(
-        "wcodec is the fastest: {}. It loses: {}.",
-        list(&wins),
-        list(&losses)
-    )
 }

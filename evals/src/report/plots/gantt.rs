@@ -1,14 +1,18 @@
-//! Loads as lanes of work over time.
+//! Load timelines, one below the other.
 
-use super::canvas::{BLUE, BOLD_LINE, DARK, GREEN, GREY, LIGHT_LINE, ORANGE, RED, canvas, font};
+use super::canvas::{
+    BLUE, BOLD_LINE, Canvas, DARK, GREEN, GREY, LIGHT_LINE, ORANGE, RED, canvas, font,
+};
 use crate::load::{Span, Stage, Timeline};
 use crate::report::machine::Machine;
 use plotters::prelude::{ChartBuilder, Color, RGBColor, Rectangle, ShapeStyle, Text};
 use std::path::Path;
 
-const WIDTH: u32 = 1060;
+const WIDTH: u32 = 1100;
 const LANE_PIXELS: u32 = 26;
-const LEFT: u32 = 210;
+const LEFT: u32 = 250;
+/// How opaque work is that one thread does without a break; what several do at a time is darker.
+const OPACITY: f64 = 0.6;
 
 fn colour(stage: Stage) -> RGBColor {
     match stage {
@@ -29,29 +33,28 @@ struct Lane {
 
 /// The lanes of one load: a stage each, but the model's own three together. A lane more between two loads.
 fn lanes(timeline: &Timeline) -> Vec<Lane> {
-    let lane = |words: &str, stages: &[Stage]| Lane {
-        name: format!("{}: {words}", timeline.loader.words()),
-        spans: timeline
-            .spans
-            .iter()
+    let lane = |words: &str, stages: &[Stage]| {
+        let own = timeline.spans.iter();
+        let spans: Vec<Span> = own
             .filter(|span| stages.contains(&span.stage))
             .cloned()
-            .collect(),
+            .collect();
+        let seconds: f64 = spans.iter().map(Span::busy_seconds).sum();
+        let name = format!("{}: {words}, {seconds:.3} s", timeline.loader.words());
+        Lane { name, spans }
     };
     let lanes = [
         lane("read", &[Stage::Read]),
         lane("decode", &[Stage::Decode]),
         lane("copy", &[Stage::Copy]),
         lane("model", &[Stage::Open, Stage::Build, Stage::FirstToken]),
-        Lane {
-            name: String::new(),
-            spans: Vec::new(),
-        },
     ];
-    lanes
-        .into_iter()
-        .filter(|lane| lane.name.is_empty() || !lane.spans.is_empty())
-        .collect()
+    let between = Lane {
+        name: String::new(),
+        spans: Vec::new(),
+    };
+    let lanes = lanes.into_iter().filter(|lane| !lane.spans.is_empty());
+    lanes.chain([between]).collect()
 }
 
 /// Draws the timelines, which are of one model, below each other. False if there are none.
@@ -71,40 +74,47 @@ pub(crate) fn timeline(
     let Some(first) = timelines.first().filter(|_| lanes.pop().is_some()) else {
         return Ok(false);
     };
-    let end = lanes
-        .iter()
-        .flat_map(|lane| &lane.spans)
-        .map(|span| span.end)
-        .fold(0.0, f64::max);
-    let count = u32::try_from(lanes.len())?;
+    let mut places: Vec<String> = timelines.iter().map(|load| load.storage_words()).collect();
+    places.dedup();
     let title = format!(
         "{}, {}: what a load does when",
         first.model,
-        first.storage.words()
+        places.join(", ")
     );
     let subtitle = format!(
-        "one load each; work of several threads lies on top of each other, darker; {}, {}",
+        "one load each; paler where threads idle between pieces, darker where several work; seconds are those of all \
+         threads, build waits, too; {}, {}",
         machine.name,
         machine.day()
     );
-    let (root, body) = canvas(
-        file,
-        (WIDTH, 66 + 26 + count * LANE_PIXELS + 70),
-        &title,
-        &subtitle,
-    )?;
-    let (legend, body) = body.split_vertically(26);
+    let height = 66 + 26 + u32::try_from(lanes.len())? * LANE_PIXELS + 70;
+    let (root, body) = canvas(file, (WIDTH, height), &title, &subtitle)?;
+    let (head, body) = body.split_vertically(26);
+    legend(&head)?;
+    draw(&root, &body, &lanes)?;
+    root.present()?;
+    Ok(true)
+}
+
+/// Every stage's colour.
+fn legend(head: &Canvas<'_>) -> anyhow::Result<()> {
     let mut x = i32::try_from(LEFT)?;
     for stage in Stage::ALL {
         let square = [(x, 4), (x + 14, 18)];
-        legend.draw(&Rectangle::new(
-            square,
-            ShapeStyle::from(&colour(stage)).filled(),
-        ))?;
-        legend.draw(&Text::new(stage.words(), (x + 20, 4), font(14, DARK)))?;
+        let style = ShapeStyle::from(&colour(stage)).filled();
+        head.draw(&Rectangle::new(square, style))?;
+        head.draw(&Text::new(stage.words(), (x + 20, 4), font(14, DARK)))?;
         x += 40 + i32::try_from(stage.words().len())? * 9;
     }
-    let mut chart = ChartBuilder::on(&body)
+    Ok(())
+}
+
+/// The lanes above an axis of seconds.
+fn draw(root: &Canvas<'_>, body: &Canvas<'_>, lanes: &[Lane]) -> anyhow::Result<()> {
+    let spans = lanes.iter().flat_map(|lane| &lane.spans);
+    let end = spans.map(|span| span.end).fold(0.0, f64::max);
+    let count = u32::try_from(lanes.len())?;
+    let mut chart = ChartBuilder::on(body)
         .margin(6)
         .margin_right(24)
         .x_label_area_size(48)
@@ -122,20 +132,22 @@ pub(crate) fn timeline(
         .bold_line_style(BOLD_LINE)
         .light_line_style(LIGHT_LINE)
         .draw()?;
-    for (index, lane) in (0..count).zip(&lanes) {
+    for (index, lane) in (0..count).zip(lanes) {
         let top = f64::from(count - index);
         chart.draw_series(lane.spans.iter().map(|span| {
-            let alpha = if span.stage == Stage::FirstToken {
-                1.0
-            } else {
-                0.6
-            };
-            let style = ShapeStyle::from(&colour(span.stage).mix(alpha)).filled();
+            let style = ShapeStyle::from(&colour(span.stage).mix(opacity(span))).filled();
             Rectangle::new([(span.begin, top - 0.12), (span.end, top - 0.88)], style)
         }))?;
         let (_, y) = chart.backend_coord(&(0.0, top - 0.5));
         root.draw(&Text::new(lane.name.clone(), (14, y - 7), font(13, DARK)))?;
     }
-    root.present()?;
-    Ok(true)
+    Ok(())
+}
+
+/// As opaque as it is busy.
+fn opacity(span: &Span) -> f64 {
+    match span.stage {
+        Stage::FirstToken => 1.0,
+        _ => OPACITY * span.busy_share(),
+    }
 }
