@@ -61,9 +61,29 @@ fn perplexity_says_that_a_coded_file_is_the_same() {
         .concat(),
     );
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["difference"]["logits_equal"], true);
-    assert_eq!(json["difference"]["perplexity"]["value"], 0.0);
-    assert_eq!(json["quality"]["tokens"], 5);
+    let results = &json["results"];
+    assert_eq!(results["difference"]["logits_equal"], true);
+    assert_eq!(results["difference"]["perplexity"]["value"], 0.0);
+    assert_eq!(results["quality"]["tokens"], 5);
+    // Where it comes from, without a path.
+    let origin = &json["origin"];
+    let command = origin["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("evals perplexity --weights model --against tinystories-3m.wcodec")
+    );
+    let inputs = origin["inputs_sha256"].as_object().unwrap();
+    let names: Vec<&str> = inputs.keys().map(String::as_str).collect();
+    let expected = [
+        "model/config.json",
+        "model/model.safetensors",
+        "model/tokenizer.json",
+        "story.txt",
+        "tinystories-3m.wcodec",
+    ];
+    assert!(
+        expected.iter().all(|name| names.contains(name)),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -165,7 +185,26 @@ fn errors_say_what_to_do() {
         &"100000",
     ]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(error.contains("--context must be 2 to 256"), "{error}");
+    assert!(
+        error.contains("--context 100000: it must be 2 to 256"),
+        "{error}"
+    );
+    for (more, words) in [
+        (["--context", "1"], "1 is not in 2.."),
+        (["--stride", "0"], "0 is not in 1.."),
+        (
+            ["--tokens", "none/tokens.csv"],
+            "cannot write none/tokens.csv",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_evals"))
+            .args(["perplexity", "--weights", "none", "--text", "none"])
+            .args(more)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(words), "{error}");
+    }
     let output = evals(&[
         &"perplexity",
         &"--weights",

@@ -37,9 +37,7 @@ impl Base {
         most: Option<usize>,
     ) -> anyhow::Result<Self> {
         let folder = folder.join(name).join("f32");
-        let Opened { checkpoint, llama } =
-            Opened::load(&folder, None, DtypeArg::F32, &Device::Cpu)?;
-        let opened = Opened { checkpoint, llama };
+        let opened = Opened::load(&folder, None, DtypeArg::F32, &Device::Cpu)?;
         let mut windows = opened.windows(None, &text.join(TEXT), REFERENCE)?;
         if let Some(most) = most {
             limit(&mut windows, most);
@@ -69,7 +67,8 @@ impl Base {
         weights.sum()
     }
 
-    /// The model in a format: what it predicts, and its sizes. `None` where its rows do not go into the format's blocks.
+    /// The model in a format: what it predicts, and its sizes. `None` where its rows do not go into the format's
+    /// blocks.
     pub(super) fn row(&self, format: Format) -> anyhow::Result<Option<AccuracyRow>> {
         let (llama, stored, raw_bytes) = match format {
             Format::Gguf(dtype) if !self.goes_into(dtype) => return Ok(None),
@@ -81,14 +80,13 @@ impl Base {
             }
         };
         let (scores, apart) = self.predict(&llama)?;
-        let bpw = |bytes: u64| 8.0 * bytes as f64 / self.num_weights() as f64;
         let quality = Quality::of(&scores);
         Ok(Some(AccuracyRow {
             model: self.name.clone(),
             format: format.name(),
             weights: self.num_weights(),
-            raw_bpw: bpw(raw_bytes),
-            coded_bpw: bpw(coded_bytes(&stored)?),
+            raw_bytes,
+            coded_bytes: coded_bytes(&stored)?,
             quality,
             difference: Difference::of(&self.scores, &scores, &apart),
         }))
@@ -106,23 +104,23 @@ impl Base {
 
     /// The tensors as a file of that format holds them, and the values that they stand for.
     fn stored(&self, format: Format) -> anyhow::Result<(Vec<Tensor>, Vec<Vec<f32>>)> {
-        let (mut stored, mut values) = (Vec::new(), Vec::new());
+        let mut values = Vec::new();
+        let mut stored = match format {
+            Format::Scheme(scheme) => scheme.checkpoint(&self.tensors)?,
+            _ => Vec::new(),
+        };
         for tensor in &self.tensors {
             let weights = tensor.weights()?;
-            match format {
+            values.push(match format {
                 Format::Scheme(scheme) if tensor.is_matrix() => {
-                    stored.extend(scheme.apply(&tensor.name, &weights, tensor.columns()));
-                    values.push(scheme.as_stored(&weights, tensor.columns()));
+                    scheme.as_stored(&weights, tensor.columns())
                 }
                 Format::Float(float) => {
                     stored.push(float.tensor(&tensor.name, &tensor.shape, &weights));
-                    values.push(weights.iter().map(|weight| float.round(*weight)).collect());
+                    weights.iter().map(|weight| float.round(*weight)).collect()
                 }
-                _ => {
-                    stored.push(tensor.clone());
-                    values.push(weights);
-                }
-            }
+                _ => weights,
+            });
         }
         Ok((stored, values))
     }

@@ -4,6 +4,9 @@ mod base;
 mod blocks;
 mod formats;
 
+use crate::inputs::{DEFAULT_MODELS, DEFAULT_TEXT};
+use crate::json;
+use crate::origin::{Measured, Origin};
 use crate::perplexity::{Difference, Quality};
 use crate::progress;
 use crate::table::{Align, Grid};
@@ -21,10 +24,10 @@ pub(crate) struct AccuracyArgs {
     #[arg(default_values = ["stories7m", "tinystories-3m"])]
     models: Vec<String>,
     /// Where the models are.
-    #[arg(long, env = "WCODEC_MODELS", default_value = "../shared/models")]
+    #[arg(long, env = "WCODEC_MODELS", default_value = DEFAULT_MODELS)]
     folder: PathBuf,
     /// Where the text tinystories_2MB.txt is; its last 60 documents are predicted.
-    #[arg(long, env = "WCODEC_TEXT", default_value = "../shared/text")]
+    #[arg(long, env = "WCODEC_TEXT", default_value = DEFAULT_TEXT)]
     text: PathBuf,
     /// Predict no more than this many tokens, at least 1.
     #[arg(long, value_name = "N")]
@@ -37,17 +40,31 @@ pub(crate) struct AccuracyArgs {
 /// The text that the reference figures are of.
 pub(crate) const TEXT: &str = "tinystories_2MB.txt";
 
-/// One line of the table. Bits are of whole files, headers and all.
+/// One line of the table. Bytes are those of whole files, headers and all.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AccuracyRow {
     pub(crate) model: String,
     pub(crate) format: String,
     pub(crate) weights: u64,
-    pub(crate) raw_bpw: f64,
-    pub(crate) coded_bpw: f64,
+    pub(crate) raw_bytes: u64,
+    pub(crate) coded_bytes: u64,
     pub(crate) quality: Quality,
     /// Beside F32.
     pub(crate) difference: Difference,
+}
+
+impl AccuracyRow {
+    /// Bits per weight, raw and coded.
+    pub(crate) fn bpw(&self) -> (f64, f64) {
+        let bpw = |bytes: u64| 8.0 * bytes as f64 / self.weights as f64;
+        (bpw(self.raw_bytes), bpw(self.coded_bytes))
+    }
+}
+
+/// What the table is measured from.
+pub(crate) fn inputs(models: &[String], folder: &Path, text: &Path) -> Vec<PathBuf> {
+    let models = models.iter().map(|model| folder.join(model).join("f32"));
+    models.chain([text.join(TEXT)]).collect()
 }
 
 /// The table of some models.
@@ -87,21 +104,24 @@ pub(crate) fn grid(rows: &[AccuracyRow]) -> Grid {
         ("b/w raw", Right),
         ("b/w coded", Right),
         ("smaller by", Right),
+        ("tokens", Right),
         ("perplexity", Right),
-        ("delta", Right),
-        ("± se", Right),
+        ("difference", Right),
+        ("std. error", Right),
         ("top-1 points", Right),
         ("KL, nats", Right),
         ("KL 99.9 %", Right),
     ]);
     for row in rows {
         let difference = &row.difference;
+        let (raw, coded) = row.bpw();
         grid.row([
             row.model.clone(),
             row.format.clone(),
-            format!("{:.2}", row.raw_bpw),
-            format!("{:.2}", row.coded_bpw),
-            format!("{:.1} %", 100.0 - 100.0 * row.coded_bpw / row.raw_bpw),
+            format!("{raw:.2}"),
+            format!("{coded:.2}"),
+            format!("{:.1} %", 100.0 - 100.0 * coded / raw),
+            row.quality.tokens.to_string(),
             format!("{:.4}", row.quality.perplexity),
             if difference.is_none() {
                 "0".to_owned()
@@ -110,18 +130,33 @@ pub(crate) fn grid(rows: &[AccuracyRow]) -> Grid {
             },
             format!("{:.4}", difference.perplexity.error),
             format!("{:+.2}", difference.top1_points.value),
-            format!("{:.2e}", difference.divergence.value),
-            format!("{:.2e}", difference.divergence_999),
+            small(difference.divergence.value),
+            small(difference.divergence_999),
         ]);
     }
     grid
+}
+
+/// A number of any size; an exact zero is one.
+fn small(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        value if value < 0.1 => format!("{value:.1e}"),
+        value => format!("{value:.2}"),
+    }
 }
 
 pub(crate) fn run(args: &AccuracyArgs) -> anyhow::Result<()> {
     let limit = args.limit_tokens.map(NonZeroUsize::get);
     let rows = measure(&args.models, &args.folder, &args.text, limit)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        let origin = Origin::read(
+            None,
+            &inputs(&args.models, &args.folder, &args.text),
+            &[&args.folder, &args.text],
+        )?;
+        let results = rows;
+        print!("{}", json::rows(&Measured { origin, results })?);
     } else {
         print!("{}", grid(&rows).plain());
     }

@@ -70,19 +70,13 @@ fn entries(planned: &Planned, quant: Quant) -> Vec<Entry> {
             bytes: 2 * count,
         }];
     };
-    // One row tells the dtypes, and how long the rows of codes and scales are.
+    // Groups end with their row: one row tells the dtypes, and how long the rows of codes and scales are.
     let row = scheme.apply(&planned.name, &vec![0.0; *columns], *columns);
-    let entry = |tensor: Tensor| {
-        let shape = match tensor.name.ends_with("_scale") {
-            true => vec![tensor.shape.iter().product::<usize>() * rows, 1],
-            false => vec![*rows, tensor.shape.iter().product()],
-        };
-        Entry {
-            bytes: tensor.bytes.len() * rows,
-            name: tensor.name,
-            dtype: tensor.dtype,
-            shape,
-        }
+    let entry = |tensor: Tensor| Entry {
+        bytes: tensor.bytes.len() * rows,
+        name: tensor.name,
+        dtype: tensor.dtype,
+        shape: vec![*rows, tensor.shape.iter().product()],
     };
     row.into_iter().map(entry).collect()
 }

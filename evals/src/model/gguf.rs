@@ -120,8 +120,8 @@ pub(super) fn load(path: &Path, device: &Device) -> anyhow::Result<Llama> {
     })
 }
 
-/// Rows of each head from halves (row `i` turns with row `i + half`) to neighbours (`2 i` with `2 i + 1`), as GGUF files
-/// of Llamas have the queries and keys.
+/// Rows of each head from halves (row `i` turns with row `i + half`) to neighbours (`2 i` with `2 i + 1`), as GGUF
+/// files of Llamas have the queries and keys.
 fn permute_rows(matrix: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let half = rows / heads.max(1) / 2;

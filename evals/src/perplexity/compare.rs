@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mean {
     pub(crate) value: f64,
+    #[serde(rename = "standard_error")]
     pub(crate) error: f64,
 }
 
@@ -29,6 +30,7 @@ pub(crate) struct Quality {
     /// Tokens that were predicted.
     pub(crate) tokens: usize,
     /// Negative log-likelihood of a token, in nats.
+    #[serde(rename = "nll_nats")]
     pub(crate) nll: Mean,
     /// The exponential of its mean.
     pub(crate) perplexity: f64,
@@ -52,13 +54,17 @@ impl Quality {
 /// A second model beside the first, token by token: differences are second less first, errors those of pairs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Difference {
+    #[serde(rename = "nll_nats")]
     pub(crate) nll: Mean,
     pub(crate) perplexity: Mean,
     /// In percentage points.
+    #[serde(rename = "top1_percentage_points")]
     pub(crate) top1_points: Mean,
     /// Kullback-Leibler divergence of the next-token distributions, in nats.
+    #[serde(rename = "kl_nats")]
     pub(crate) divergence: Mean,
     /// The divergence that 99.9 % of the positions do not exceed.
+    #[serde(rename = "kl_p999_nats")]
     pub(crate) divergence_999: f64,
     pub(crate) largest_logit_difference: f32,
     /// Whether every logit at every position is the same bits.

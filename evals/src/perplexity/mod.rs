@@ -8,8 +8,11 @@ mod tests;
 mod text;
 
 use crate::device::{DeviceArg, DtypeArg};
+use crate::json;
+use crate::origin::{Measured, Origin};
 use crate::table::{Align, Grid};
-use anyhow::{Context, bail, ensure};
+use crate::target::Target;
+use anyhow::{bail, ensure};
 use predictions::Predictions;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
@@ -40,15 +43,16 @@ pub(crate) struct PerplexityArgs {
     /// The text to predict.
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
-    /// Predict the last N documents of the text (set apart by <|endoftext|>), each on its own, instead of sliding a window
-    /// over all of it.
-    #[arg(long, value_name = "N", conflicts_with = "stride")]
+    /// Predict the last N documents of the text (set apart by <|endoftext|>), each on its own, instead of sliding a
+    /// window over all of it.
+    #[arg(long, value_name = "N", conflicts_with = "stride", value_parser = at_least(1))]
     documents: Option<usize>,
-    /// Most tokens that the model sees at once [default: 256, or the model's positions if they are fewer].
-    #[arg(long, value_name = "N")]
+    /// Most tokens that the model sees at once, at least 2, since the first is not predicted [default: 256, or the
+    /// model's positions if they are fewer].
+    #[arg(long, value_name = "N", value_parser = at_least(2))]
     context: Option<usize>,
-    /// Tokens between the starts of two windows [default: half of the context].
-    #[arg(long, value_name = "N")]
+    /// Tokens between the starts of two windows, at least 1 and fewer than --context [default: half of the context].
+    #[arg(long, value_name = "N", value_parser = at_least(1))]
     stride: Option<usize>,
     /// Predict no more than this many tokens, at least 1.
     #[arg(long, value_name = "N")]
@@ -76,10 +80,14 @@ pub(crate) struct PerplexityArgs {
     json: bool,
 }
 
-/// The outcome, as `--json` prints it.
+fn at_least(least: u64) -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(least..)
+}
+
+/// What the predictions of one model, or of two on the same tokens, come to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    pub(crate) weights: String,
+    pub(crate) name: String,
     pub(crate) against: Option<String>,
     pub(crate) dtype: DtypeArg,
     pub(crate) quality: Quality,
@@ -93,7 +101,7 @@ impl PerplexityArgs {
         let context = self.context.unwrap_or(positions.min(256));
         ensure!(
             (2..=positions).contains(&context),
-            "--context must be 2 to {positions}, the model's positions"
+            "--context {context}: it must be 2 to {positions}, the model's positions"
         );
         if let Some(count) = self.documents {
             return Ok(Cut::Documents { count, context });
@@ -101,10 +109,27 @@ impl PerplexityArgs {
         let stride = self.stride.unwrap_or(context / 2);
         ensure!(
             (1..context).contains(&stride),
-            "--stride must be 1 to {}, less than --context",
+            "--stride {stride}: it must be 1 to {}, fewer than --context",
             context - 1
         );
         Ok(Cut::Sliding { context, stride })
+    }
+
+    /// The files and folders that are read: with a single safetensors file, what lies beside it.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let mut inputs = vec![self.weights.clone(), self.text.clone()];
+        let others = [&self.against, &self.config, &self.tokenizer];
+        inputs.extend(others.into_iter().flatten().cloned());
+        for weights in [Some(&self.weights), self.against.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if weights.extension().is_some_and(|end| end == "safetensors") {
+                let beside = ["config.json", "tokenizer.json"].map(|it| weights.with_file_name(it));
+                inputs.extend(beside.into_iter().filter(|path| path.is_file()));
+            }
+        }
+        inputs
     }
 
     fn measure(&self) -> anyhow::Result<(Outcome, Predictions)> {
@@ -131,7 +156,7 @@ impl PerplexityArgs {
         let models = second.as_ref().map(|second| &second.llama);
         let predictions = Predictions::make(&first.llama, models, &windows)?;
         let outcome = Outcome {
-            weights: self.weights.display().to_string(),
+            name: self.weights.display().to_string(),
             against: self.against.as_ref().map(|path| path.display().to_string()),
             dtype: self.dtype,
             quality: Quality::of(&predictions.first),
@@ -179,28 +204,19 @@ pub(crate) fn compare(
 }
 
 pub(crate) fn run(args: &PerplexityArgs) -> anyhow::Result<()> {
+    let tokens = Target::maybe(args.tokens.as_ref())?;
     let (outcome, predictions) = args.measure()?;
-    if let Some(path) = &args.tokens {
-        let header = if args.against.is_some() {
-            "nll,nll_against\n"
-        } else {
-            "nll\n"
-        };
-        let mut text = header.to_owned();
-        for (index, score) in predictions.first.iter().enumerate() {
-            let other = predictions.second.get(index);
-            text += &other.map_or(format!("{}\n", score.nll), |other| {
-                format!("{},{}\n", score.nll, other.nll)
-            });
-        }
-        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    if let Some(target) = tokens {
+        target.write(&predictions.csv())?;
     }
+    let equal = outcome.difference.as_ref().is_none_or(Difference::is_none);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&outcome)?);
+        let origin = Origin::read(None, &args.inputs(), &[])?;
+        let results = outcome;
+        print!("{}", json::rows(&Measured { origin, results })?);
     } else {
         print!("{}", outcome.table());
     }
-    let equal = outcome.difference.as_ref().is_none_or(Difference::is_none);
     ensure!(
         !args.require_equal || equal,
         "the logits differ (--require-equal)"
@@ -227,7 +243,7 @@ impl Outcome {
                 quality.tokens.to_string(),
             ]);
         };
-        add(&self.weights, &self.quality);
+        add(&self.name, &self.quality);
         if let (Some(name), Some(quality)) = (&self.against, &self.quality_against) {
             add(name, quality);
         }
@@ -243,7 +259,8 @@ impl Difference {
     /// For people; an exact zero is said in words.
     pub(crate) fn words(&self) -> String {
         if self.is_none() {
-            return "lossless: every logit is the same bits; perplexity, accuracy and divergence differ by exactly 0".to_owned();
+            return "lossless: every logit is the same bits; perplexity, accuracy and divergence differ by exactly 0"
+                .to_owned();
         }
         let equal = if self.logits_equal {
             "the same bits"

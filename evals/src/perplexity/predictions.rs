@@ -53,6 +53,22 @@ impl Predictions {
         bar.finish_and_clear();
         Ok(predictions)
     }
+
+    /// Every token's negative log-likelihood, of each model one.
+    pub(super) fn csv(&self) -> String {
+        let mut text = match self.second.is_empty() {
+            true => "nll_nats\n".to_owned(),
+            false => "nll_nats,nll_nats_against\n".to_owned(),
+        };
+        for (index, score) in self.first.iter().enumerate() {
+            text += &score.nll.to_string();
+            if let Some(other) = self.second.get(index) {
+                text += &format!(",{}", other.nll);
+            }
+            text.push('\n');
+        }
+        text
+    }
 }
 
 /// A checkpoint as a model, with what its tokens need.

@@ -2,27 +2,35 @@
 
 use super::text::windows;
 use super::*;
+use crate::accuracy::TEXT;
+use crate::inputs::{DEFAULT_MODELS, DEFAULT_TEXT};
 use crate::model::tests::embedded;
 use std::path::Path;
 use wcodec::Reader;
 use wcodec::checkpoint::{ExportOptions, ImportOptions, export, import};
 
-const STORY: &str = "Once upon a time, there was a little dog named Max. Max loved to play in the park. One day, he saw a big ball.\
-    <|endoftext|>Lily had a red hat. She wore it every day. Her mom said, \"You look very nice!\" Lily was happy.";
+const STORY: &str = "Once upon a time, there was a little dog named Max. Max loved to play in the park. One day, he \
+    saw \
+    a big ball.<|endoftext|>Lily had a red hat. She wore it every day. Her mom said, \"You look very nice!\" Lily \
+    was happy.";
 
-/// The folders of models and text, if they are there.
+/// The folder of models and the text, if they are there.
 fn real() -> Option<(PathBuf, PathBuf)> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let folder = |variable, name| {
-        std::env::var_os(variable).map_or_else(|| shared.join(name), PathBuf::from)
+    let folder = |variable, default: &str| {
+        let default = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(default);
+        std::env::var_os(variable).map_or(default, PathBuf::from)
     };
-    let models = folder("WCODEC_MODELS", "models");
-    let text = folder("WCODEC_TEXT", "text").join("tinystories_2MB.txt");
+    let models = folder("WCODEC_MODELS", DEFAULT_MODELS);
+    let text = folder("WCODEC_TEXT", DEFAULT_TEXT).join(TEXT);
     if models.is_dir() && text.is_file() {
         return Some((models, text));
     }
     println!(
-        "skipped: no models and text; set WCODEC_MODELS and WCODEC_TEXT to have real ones evaluated"
+        "skipped: no {} or no {} (set WCODEC_MODELS and WCODEC_TEXT)",
+        models.display(),
+        text.display()
     );
     None
 }
@@ -144,4 +152,19 @@ fn perplexities_are_the_references_to_three_digits() {
             quality.perplexity
         );
     }
+}
+
+#[test]
+fn tables_of_tokens_have_a_column_for_each_model() {
+    let score = |nll| Score { nll, is_top: true };
+    let mut predictions = Predictions {
+        first: vec![score(0.5), score(2.0)],
+        ..Predictions::default()
+    };
+    assert_eq!(predictions.csv(), "nll_nats\n0.5\n2\n");
+    predictions.second = vec![score(1.5), score(3.0)];
+    assert_eq!(
+        predictions.csv(),
+        "nll_nats,nll_nats_against\n0.5,1.5\n2,3\n"
+    );
 }

@@ -1,4 +1,8 @@
 //! Quantised versions of float matrices, as checkpoints in those formats hold them.
+//!
+//! A matrix has a row for each output and a column for each input. Groups lie in rows: `GROUP` weights, and what is
+//! left at
+//! the end of a row. Scales are F16, codes are those of the F32 scales before that rounding.
 
 mod fp8;
 
@@ -18,13 +22,13 @@ pub(crate) enum Scheme {
     Int8Tensor,
     /// INT8, one scale a row.
     Int8Row,
-    /// INT8, one scale for each 128 weights.
+    /// INT8, one scale for each 128 weights of a row.
     Int8Group128,
     /// INT4, two to a byte, one scale a tensor.
     Int4Tensor,
     /// INT4, two to a byte, one scale a row.
     Int4Row,
-    /// INT4, two to a byte, one scale for each 128 weights.
+    /// INT4, two to a byte, one scale for each 128 weights of a row.
     Int4Group128,
     /// INT4, eight to an I32 down a column of the transposed matrix, one scale for each 128 weights of a row: GPTQ's.
     Int4Words,
@@ -49,19 +53,39 @@ impl Scheme {
         }
     }
 
+    /// A checkpoint's tensors with its matrices quantised, each followed by its scales, and the others as they are.
+    ///
+    /// # Errors
+    ///
+    /// If a matrix is not F32.
+    pub(crate) fn checkpoint(self, tensors: &[Tensor]) -> anyhow::Result<Vec<Tensor>> {
+        let mut quantised = Vec::new();
+        for tensor in tensors {
+            match tensor.is_matrix() {
+                true => {
+                    quantised.extend(self.apply(&tensor.name, &tensor.weights()?, tensor.columns()))
+                }
+                false => quantised.push(tensor.clone()),
+            }
+        }
+        Ok(quantised)
+    }
+
     /// Quantises a matrix of rows of `columns` weights, by the largest magnitude of each group: the codes as a tensor
-    /// of that name, the scales as one with `_scale` behind it.
+    /// of that name, the scales, a row of them for each row of the matrix, as one with `_scale` behind it.
     pub(crate) fn apply(self, name: &str, weights: &[f32], columns: usize) -> [Tensor; 2] {
-        let rows = weights.len() / columns.max(1);
+        let columns = columns.max(1);
+        let rows = weights.len() / columns;
         let (codes, scales) = self.codes(weights, columns);
-        let num_scales = scales.len();
-        let scales = scales.into_iter().map(f16::from_f32);
-        let (dtype, width, bytes) = match self {
+        let scales: Vec<f16> = scales.into_iter().map(f16::from_f32).collect();
+        // One scale of a whole tensor is a row, too.
+        let scale_rows = rows.min(scales.len());
+        let groups = scales.len() / scale_rows.max(1);
+        let (dtype, shape, bytes) = match self {
             Self::Int4Words => {
                 let words = gptq_words(&codes, columns);
                 let shape = [columns.div_ceil(CODES_PER_WORD), rows];
-                let groups = num_scales / rows.max(1);
-                let scales: Vec<f16> = transposed(&scales.collect::<Vec<_>>(), groups);
+                let scales = transposed(&scales, groups);
                 return [
                     Tensor {
                         nibbles: true,
@@ -71,33 +95,28 @@ impl Scheme {
                 ];
             }
             Self::Int4Tensor | Self::Int4Row | Self::Int4Group128 => {
-                let packed = codes
-                    .chunks(2)
-                    .map(|pair| pair[0] | pair.get(1).map_or(0, |high| high << 4));
-                (Dtype::U8, codes.len().div_ceil(2), packed.collect())
+                let pairs = codes.chunks(columns).flat_map(|row| row.chunks(2));
+                let packed = pairs.map(|pair| pair[0] | pair.get(1).map_or(0, |high| high << 4));
+                (Dtype::U8, [rows, columns.div_ceil(2)], packed.collect())
             }
-            Self::Fp8Tensor | Self::Fp8Row => (Dtype::F8_E4M3, codes.len(), codes),
+            Self::Fp8Tensor | Self::Fp8Row => (Dtype::F8_E4M3, [rows, columns], codes),
             Self::Int8Tensor | Self::Int8Row | Self::Int8Group128 => {
-                (Dtype::I8, codes.len(), codes)
+                (Dtype::I8, [rows, columns], codes)
             }
         };
-        let width = width / rows.max(1);
         [
             Tensor {
-                nibbles: matches!(self, Self::Int4Tensor | Self::Int4Row | Self::Int4Group128),
-                ..Tensor::new(name, dtype, &[bytes.len() / width.max(1), width], bytes)
+                nibbles: dtype == Dtype::U8,
+                ..Tensor::new(name, dtype, &shape, bytes)
             },
-            scale_tensor(name, &[num_scales, 1], scales),
+            scale_tensor(name, &[scale_rows, groups], scales),
         ]
     }
 
     /// The weights that the codes of a matrix stand for: what a tool writes that undoes a quantisation.
     pub(crate) fn restored(self, weights: &[f32], columns: usize) -> Vec<f32> {
         let (codes, scales) = self.codes(weights, columns);
-        let groups = self.groups(&codes, columns).zip(scales);
-        groups
-            .flat_map(|(codes, scale)| codes.iter().map(move |&code| self.value(code) * scale))
-            .collect()
+        self.values(&codes, &scales, columns)
     }
 
     /// The weights that a model computes with that was stored so: as [`restored`](Self::restored), with the scales
@@ -105,7 +124,11 @@ impl Scheme {
     pub(crate) fn as_stored(self, weights: &[f32], columns: usize) -> Vec<f32> {
         let (codes, scales) = self.codes(weights, columns);
         let scales = scales.iter().map(|scale| f16::from_f32(*scale).to_f32());
-        let groups = self.groups(&codes, columns).zip(scales);
+        self.values(&codes, &scales.collect::<Vec<_>>(), columns)
+    }
+
+    fn values(self, codes: &[u8], scales: &[f32], columns: usize) -> Vec<f32> {
+        let groups = self.groups(codes, columns).zip(scales);
         groups
             .flat_map(|(codes, scale)| codes.iter().map(move |&code| self.value(code) * scale))
             .collect()
@@ -141,8 +164,7 @@ impl Scheme {
         let (run, group) = match self {
             Self::Int8Tensor | Self::Int4Tensor | Self::Fp8Tensor => (all, all),
             Self::Int8Row | Self::Int4Row | Self::Fp8Row => (columns, columns),
-            Self::Int8Group128 | Self::Int4Group128 => (all, GROUP),
-            Self::Int4Words => (columns, GROUP),
+            Self::Int8Group128 | Self::Int4Group128 | Self::Int4Words => (columns, GROUP),
         };
         let runs = elements.chunks(run.max(1));
         runs.flat_map(move |run| run.chunks(group.max(1)))

@@ -23,6 +23,70 @@ fn groups_of_128_have_scales_of_their_own() {
     assert_eq!(scales.bytes, [0, 0x3c, 0, 0x40]); // 1 and 2
 }
 
+/// Rows of 192 weights: 128 and the 64 that are left, never a group of one row and the next.
+#[test]
+fn groups_end_with_their_row() {
+    let levels = [1.0, 2.0, 4.0, 8.0];
+    let lens = [128, 64, 128, 64];
+    let row = |largest: f32| {
+        let runs = levels.iter().zip(lens);
+        let weights = runs.flat_map(move |(level, len)| vec![level * largest; len]);
+        weights.collect::<Vec<f32>>()
+    };
+    let expected = levels
+        .map(|level| f16::from_f32(level).to_le_bytes())
+        .concat();
+    let [codes, scales] = Scheme::Int8Group128.apply("w", &row(127.0), 192);
+    assert_eq!((codes.shape, codes.bytes), (vec![2, 192], vec![127; 384]));
+    assert_eq!((scales.shape, &scales.bytes), (vec![2, 2], &expected));
+    let [codes, scales] = Scheme::Int4Group128.apply("w", &row(7.0), 192);
+    assert_eq!((codes.shape, codes.bytes), (vec![2, 96], vec![0xff; 192]));
+    assert_eq!((scales.shape, &scales.bytes), (vec![2, 2], &expected));
+    for scheme in [
+        Scheme::Int8Group128,
+        Scheme::Int4Group128,
+        Scheme::Int4Words,
+    ] {
+        let weights = row(if scheme == Scheme::Int8Group128 {
+            127.0
+        } else {
+            7.0
+        });
+        assert_eq!(scheme.as_stored(&weights, 192), weights, "{scheme:?}");
+    }
+}
+
+#[test]
+fn odd_rows_of_nibbles_end_with_half_a_byte() {
+    let weights = [7.0, 1.0, -7.0, 1.0, 7.0, 0.0];
+    let [codes, scales] = Scheme::Int4Row.apply("w", &weights, 3);
+    assert_eq!(
+        (codes.shape, codes.bytes),
+        (vec![2, 2], vec![0x9f, 0x01, 0xf9, 0x08])
+    );
+    assert_eq!(scales.shape, [2, 1]);
+    assert_eq!(Scheme::Int4Row.as_stored(&weights, 3), weights);
+}
+
+#[test]
+fn a_checkpoint_has_its_matrices_quantised_and_nothing_else() {
+    let float = crate::tensor::Float::F32;
+    let tensors = [
+        float.tensor("a", &[1, 2], &[127.0, 1.0]),
+        float.tensor("b", &[2], &[0.5, 2.0]),
+    ];
+    let quantised = Scheme::Int8Row.checkpoint(&tensors).unwrap();
+    let names: Vec<&str> = quantised
+        .iter()
+        .map(|tensor| tensor.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "a_scale", "b"]);
+    assert_eq!(
+        (&*quantised[0].bytes, &quantised[2]),
+        (&[127, 1][..], &tensors[1])
+    );
+}
+
 #[test]
 fn words_hold_eight_codes_of_a_row_and_stand_side_by_side() {
     // Two rows of 16: the first counts from -8, the second has one weight.

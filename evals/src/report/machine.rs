@@ -1,4 +1,4 @@
-//! What a result has to say of the machine and the program that it comes from.
+//! What a result has to say of the machine that it comes from.
 
 use serde::{Deserialize, Serialize};
 use std::process::Command;
@@ -15,7 +15,7 @@ const FEATURES: [&str; 8] = [
     "sve",
 ];
 
-/// A machine, its software, and when it was asked.
+/// A machine, and when it was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) name: String,
@@ -24,12 +24,9 @@ pub(crate) struct Machine {
     pub(crate) features: Vec<String>,
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) os: String,
-    pub(crate) compiler: String,
-    pub(crate) commit: String,
     pub(crate) date: String,
-    /// Processes that wanted a core in the minute before it; what was measured before counts, too.
-    #[serde(default)]
-    pub(crate) load: Option<f64>,
+    /// Processes that wanted a core in the minute before; what was measured before counts, too.
+    pub(crate) load_average: Option<f64>,
 }
 
 impl Machine {
@@ -49,36 +46,17 @@ impl Machine {
         let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let kibibytes = field(&memory, "MemTotal")
             .and_then(|total| total.trim_end_matches("kB").trim().parse::<u64>().ok());
-        let sources = [
-            "status",
-            "--porcelain",
-            "--untracked-files=no",
-            "--",
-            ":/*.rs",
-            ":/*.toml",
-            ":/Cargo.lock",
-        ];
-        let changed = output("git", &sources).is_some_and(|text| !text.is_empty());
-        let commit = output("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(unknown);
+        let features = FEATURES.iter().filter(|feature| has(feature));
+        let unknown = || "unknown".to_owned();
         Self {
             name: name.map_or_else(|| format!("{model}, {cores} cores"), str::to_owned),
             cpu: format!("{model}{place}"),
             cores,
-            features: FEATURES
-                .iter()
-                .filter(|feature| has(feature))
-                .map(|feature| (*feature).to_owned())
-                .collect(),
+            features: features.map(|feature| (*feature).to_owned()).collect(),
             memory_bytes: kibibytes.map(|kibibytes| kibibytes * 1024),
             os: output("uname", &["-srm"]).unwrap_or_else(|| std::env::consts::OS.to_owned()),
-            compiler: output("rustc", &["--version"]).unwrap_or_else(unknown),
-            commit: if changed {
-                format!("{commit}, changed")
-            } else {
-                commit
-            },
             date: output("date", &["-u", "+%Y-%m-%dT%H:%MZ"]).unwrap_or_else(unknown),
-            load: std::fs::read_to_string("/proc/loadavg")
+            load_average: std::fs::read_to_string("/proc/loadavg")
                 .ok()
                 .and_then(|text| text.split(' ').next()?.parse().ok()),
         }
@@ -93,15 +71,17 @@ impl Machine {
         words.join("-").to_lowercase()
     }
 
-    /// One line for pages.
+    /// One line for pages: what it is.
     pub(crate) fn line(&self) -> String {
-        let busy = match self.load {
-            Some(load) => format!(", load average {load} before it"),
-            None => String::new(),
-        };
+        let memory = self.memory_bytes.map_or_else(String::new, |bytes| {
+            format!(", {} of memory", crate::memory::length(bytes))
+        });
         format!(
-            "{}, {}, {}, commit {}, {}{busy}",
-            self.cpu, self.os, self.compiler, self.commit, self.date
+            "{}, {} cores ({}){memory}, {}",
+            self.cpu,
+            self.cores,
+            self.features.join(", "),
+            self.os
         )
     }
 
@@ -109,10 +89,6 @@ impl Machine {
     pub(crate) fn day(&self) -> &str {
         self.date.split('T').next().unwrap_or_default()
     }
-}
-
-fn unknown() -> String {
-    "unknown".to_owned()
 }
 
 /// The value of the first line `key : value`.
@@ -125,11 +101,7 @@ fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// What a program prints, if it is there and succeeds.
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .ok()?;
+    let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(text)
 }
@@ -142,7 +114,7 @@ mod tests {
     fn a_machine_has_a_name_for_its_folder() {
         let machine = Machine::read(Some("Zen 3, 2 cores"));
         assert_eq!(machine.slug(), "zen-3-2-cores");
-        assert!(machine.cores > 0 && machine.line().contains(&machine.commit));
+        assert!(machine.cores > 0 && machine.line().contains(&machine.cpu));
         assert_eq!(field("a : 1\nb: x y\n", "b"), Some("x y"));
     }
 }

@@ -1,6 +1,7 @@
 //! Everything in one run: JSON, a page, plots.
 
 mod machine;
+mod origins;
 mod page;
 mod parts;
 mod plots;
@@ -8,20 +9,23 @@ mod plots;
 mod tests;
 mod write;
 
+use crate::inputs::{DEFAULT_MODELS, DEFAULT_TEXT};
+use crate::target::Target;
 use anyhow::Context;
-use machine::Machine;
 use parts::Part;
 use std::path::PathBuf;
 
+pub(crate) use machine::Machine;
 pub(crate) use page::escaped;
 
 /// `evals report`
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// How much of everything: `quick` takes a minute or two, `full` a quarter of an hour and 5 GB of disk.
+    /// How much of everything: `quick` takes minutes, `full` the better part of an hour and 10 GB of disk.
     #[arg(long, value_enum, default_value = "quick")]
     suite: Suite,
-    /// What to measure; what is left out stays as it was measured before [default: all but the 7B baseline].
+    /// What to measure; what is left out stays as it was measured before [default: all; of `quick` all but
+    /// baseline-7b].
     #[arg(long, value_enum, value_delimiter = ',')]
     parts: Option<Vec<Part>>,
     /// Only write the page and the plots again, from what was measured before.
@@ -37,10 +41,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
     work_dir: PathBuf,
     /// Where the models are.
-    #[arg(long, env = "WCODEC_MODELS", default_value = "../shared/models")]
+    #[arg(long, env = "WCODEC_MODELS", default_value = DEFAULT_MODELS)]
     models: PathBuf,
     /// Where the text tinystories_2MB.txt is.
-    #[arg(long, env = "WCODEC_TEXT", default_value = "../shared/text")]
+    #[arg(long, env = "WCODEC_TEXT", default_value = DEFAULT_TEXT)]
     text: PathBuf,
     /// Write the load timelines as a Chrome trace, for Perfetto.
     #[arg(long, value_name = "FILE")]
@@ -55,21 +59,33 @@ pub(crate) enum Suite {
 }
 
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
-    let machine = Machine::read(args.machine.as_deref());
     let output = args.output.clone().unwrap_or_else(|| {
         let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
-        results.join(machine.slug())
+        results.join(Machine::read(args.machine.as_deref()).slug())
     });
-    std::fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+    std::fs::create_dir_all(&output).with_context(|| format!("creating {}", output.display()))?;
+    let quick = args.suite == Suite::Quick;
     let parts: Vec<Part> = match &args.parts {
         _ if args.draw => Vec::new(),
         Some(parts) => parts.clone(),
-        None => Part::DEFAULT.to_vec(),
+        None => Part::ALL
+            .into_iter()
+            .filter(|part| !quick || *part != Part::Baseline7b)
+            .collect(),
     };
+    // What cannot be written is found before anything is measured.
+    let pages = ["report.md", "report.html"].map(|name| output.join(name));
+    for path in pages.iter().chain(&args.trace) {
+        Target::open(path)?;
+    }
+    if !parts.is_empty() {
+        let work = &args.work_dir;
+        tempfile::tempdir_in(work)
+            .with_context(|| format!("cannot write into `{}` (--work-dir)", work.display()))?;
+    }
     for part in parts {
         eprintln!("measuring {} ...", part.name());
-        let machine = Machine::read(args.machine.as_deref());
-        part.measure(args, &machine, &output)
+        part.measure(args, &output)
             .with_context(|| format!("measuring {}", part.name()))?;
     }
     write::page(&output, args.trace.as_deref())?;

@@ -20,10 +20,11 @@ pub(crate) struct Page {
     pub(crate) blocks: Vec<Block>,
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}\
-table{border-collapse:collapse;font-size:.85rem;margin:1rem 0;display:block;overflow-x:auto}\
-th,td{padding:.2rem .6rem;border-bottom:1px solid #ddd;white-space:nowrap}th{border-bottom:2px solid #888;text-align:left}\
-.r{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%;border:1px solid #eee}";
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;\
+    color:#222}table{border-collapse:collapse;font-size:.85rem;margin:1rem 0;display:block;overflow-x:auto}\
+    th,td{padding:.2rem .6rem;border-bottom:1px solid #ddd;white-space:nowrap}\
+    th{border-bottom:2px solid #888;text-align:left}.r{text-align:right;font-variant-numeric:tabular-nums}\
+    img{max-width:100%;border:1px solid #eee}";
 
 impl Page {
     /// For repositories.
@@ -44,8 +45,9 @@ impl Page {
     pub(crate) fn html(&self) -> String {
         let title = escaped(&self.title);
         let mut text = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n"
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" \
+             content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n"
         );
         for block in &self.blocks {
             let _ = match block {

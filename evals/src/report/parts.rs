@@ -1,31 +1,33 @@
 //! What a report measures, and the files that keep it.
 
-use super::machine::Machine;
 use super::{ReportArgs, Suite};
 use crate::accuracy::{self, TEXT};
-use crate::baseline::{Model, Quant, Size, Spec};
+use crate::baseline::{Baseline, Model, Quant, Size, Spec};
 use crate::device::{DeviceArg, DtypeArg};
 use crate::effort::EffortArg;
+use crate::json;
 use crate::load::{How, LoadRow, Prepared, Storage, Timeline};
-use crate::memory::hex;
+use crate::origin::{Measured, Origin};
 use crate::perplexity::{self, Outcome};
 use crate::size;
+use crate::target::Target;
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use wcodec::Effort;
 use wcodec::checkpoint::{ImportOptions, import};
 
 /// The models that speak, smallest first.
 const MODELS: [&str; 4] = ["stories260K", "tiny1m", "tinystories-3m", "stories7m"];
+/// The dtypes that each of them is stored in.
+const STORED: [DtypeArg; 3] = [DtypeArg::F32, DtypeArg::BF16, DtypeArg::F16];
 /// Tokens that a quick run predicts.
 const QUICK_TOKENS: usize = 1000;
 /// Tokens that are predicted in BF16 and F16, in which candle is slow on a CPU.
-const HALF_TOKENS: usize = 2000;
+pub(super) const HALF_TOKENS: usize = 2000;
 
 /// A part of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -45,15 +47,6 @@ pub(crate) enum Part {
     Baseline7b,
 }
 
-/// What is in a part's file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Measured<T> {
-    pub(crate) machine: Machine,
-    /// SHA-256 of each input file; drawn inputs follow from the program.
-    pub(crate) inputs: BTreeMap<String, String>,
-    pub(crate) results: T,
-}
-
 /// One model in one format, as safetensors and as .wcodec.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PerplexityRow {
@@ -70,12 +63,13 @@ pub(crate) struct Loads {
 }
 
 impl Part {
-    pub(crate) const DEFAULT: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Perplexity,
         Self::Accuracy,
         Self::Size,
         Self::Load,
         Self::Baseline,
+        Self::Baseline7b,
     ];
 
     /// Its name on the command line and of its file.
@@ -90,92 +84,70 @@ impl Part {
         }
     }
 
+    /// The models that it measures.
+    fn models(self, suite: Suite) -> Vec<String> {
+        let models = match (self, suite) {
+            (Self::Perplexity, Suite::Full) => MODELS.to_vec(),
+            (Self::Accuracy, Suite::Full) => vec![MODELS[3], MODELS[2]],
+            (Self::Size, Suite::Full) => size::REAL_MODELS.to_vec(),
+            (Self::Load, _) => vec![MODELS[3]],
+            (Self::Baseline | Self::Baseline7b, _) => Vec::new(),
+            _ => vec![MODELS[2]],
+        };
+        models.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The files and folders that it reads.
+    fn inputs(self, args: &ReportArgs, models: &[String]) -> Vec<PathBuf> {
+        match self {
+            Self::Perplexity => {
+                let text = args.text.join(TEXT);
+                let models = models.iter().map(|model| args.models.join(model));
+                let folders = models.flat_map(|model| STORED.map(|it| model.join(it.to_string())));
+                folders.chain([text]).collect()
+            }
+            Self::Accuracy => accuracy::inputs(models, &args.models, &args.text),
+            Self::Size => size::inputs(models, &args.models),
+            Self::Load => {
+                let models = models.iter().map(|model| args.models.join(model));
+                models.map(|model| model.join("bf16")).collect()
+            }
+            Self::Baseline | Self::Baseline7b => Vec::new(),
+        }
+    }
+
     /// Measures it and writes its file.
     ///
     /// # Errors
     ///
     /// If an input is missing, or anything fails.
-    pub(crate) fn measure(
-        self,
-        args: &ReportArgs,
-        machine: &Machine,
-        output: &Path,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn measure(self, args: &ReportArgs, output: &Path) -> anyhow::Result<()> {
         let full = args.suite == Suite::Full;
-        let text = args.text.join(TEXT);
-        let models: &[&str] = if full { &MODELS[2..] } else { &MODELS[2..3] };
-        let names: Vec<String> = models
-            .iter()
-            .rev()
-            .map(|model| (*model).to_owned())
-            .collect();
-        let weights = |model: &str, dtype: &str| {
-            args.models
-                .join(model)
-                .join(dtype)
-                .join("model.safetensors")
-        };
-        let mut inputs: Vec<PathBuf> = Vec::new();
-        let results = match self {
+        let models = self.models(args.suite);
+        let target = Target::open(&self.file(output))?;
+        let origin = Origin::read(
+            args.machine.as_deref(),
+            &self.inputs(args, &models),
+            &[&args.models, &args.text],
+        )?;
+        let most = (!full).then_some(QUICK_TOKENS);
+        match self {
             Self::Perplexity => {
-                let models: &[&str] = if full { &MODELS } else { &MODELS[2..3] };
-                for model in models {
-                    inputs.extend(["f32", "bf16", "f16"].map(|dtype| weights(model, dtype)));
-                }
-                inputs.push(text.clone());
-                serde_json::to_value(perplexities(args, models, &text)?)?
+                let text = args.text.join(TEXT);
+                keep(target, origin, perplexities(args, &models, &text)?)
             }
             Self::Accuracy => {
-                inputs.extend(names.iter().map(|model| weights(model, "f32")));
-                inputs.push(text);
-                let most = (!full).then_some(QUICK_TOKENS);
-                serde_json::to_value(accuracy::measure(&names, &args.models, &args.text, most)?)?
+                let rows = accuracy::measure(&models, &args.models, &args.text, most)?;
+                keep(target, origin, rows)
             }
             Self::Size => {
-                let names = if full {
-                    size::DEFAULT_MODELS.map(str::to_owned).to_vec()
-                } else {
-                    names
-                };
-                inputs.extend(names.iter().map(|model| weights(model, "f32")));
-                serde_json::to_value(size::measure(&names, &args.models, Effort::Default, true)?)?
+                let rows = size::measure(&models, &args.models, Effort::Default, true)?;
+                keep(target, origin, rows)
             }
-            Self::Load => {
-                inputs.push(weights("stories7m", "bf16"));
-                serde_json::to_value(loads(args, full)?)?
-            }
-            Self::Baseline | Self::Baseline7b => {
-                let size = if full { Size::Full } else { Size::Small };
-                let model = match self {
-                    Self::Baseline => Model::Tiny,
-                    _ => Model::Llama2,
-                };
-                let spec = Spec {
-                    name: model.name().to_owned(),
-                    architecture: model.architecture(size),
-                    quant: Quant::Bf16,
-                    seed: 1,
-                    effort: EffortArg::Default,
-                    runs: 3,
-                    load: true,
-                };
-                serde_json::to_value(spec.measure(&args.work_dir)?)?
-            }
-        };
-        let inputs = inputs.iter().map(|path| {
-            let name = path
-                .strip_prefix(&args.models)
-                .or_else(|_| path.strip_prefix(&args.text));
-            Ok((name.unwrap_or(path).display().to_string(), sha256(path)?))
-        });
-        let measured = Measured {
-            machine: machine.clone(),
-            inputs: inputs.collect::<anyhow::Result<_>>()?,
-            results,
-        };
-        let path = self.file(output);
-        std::fs::write(&path, format!("{:#}\n", serde_json::to_value(&measured)?))
-            .with_context(|| path.display().to_string())
+            Self::Load => keep(target, origin, loads(args, full)?),
+            Self::Baseline => keep(target, origin, baseline(args, Model::Tiny)?),
+            Self::Baseline7b => keep(target, origin, baseline(args, Model::Llama2)?),
+        }
     }
 
     fn file(self, output: &Path) -> PathBuf {
@@ -195,8 +167,8 @@ impl Part {
         if !path.exists() {
             return Ok(None);
         }
-        let file = std::io::BufReader::new(File::open(&path)?);
-        let measured = serde_json::from_reader(file);
+        let file = File::open(&path).with_context(|| format!("reading {}", path.display()))?;
+        let measured = serde_json::from_reader(BufReader::new(file));
         Ok(Some(measured.with_context(|| {
             format!(
                 "{} is not of this version: measure it again",
@@ -206,15 +178,37 @@ impl Part {
     }
 }
 
+/// Writes a part's file.
+fn keep(target: Target, origin: Origin, results: impl Serialize) -> anyhow::Result<()> {
+    target.write(&json::rows(&Measured { origin, results })?)
+}
+
+fn baseline(args: &ReportArgs, model: Model) -> anyhow::Result<Baseline> {
+    let size = match args.suite {
+        Suite::Full => Size::Full,
+        Suite::Quick => Size::Small,
+    };
+    let spec = Spec {
+        name: model.name().to_owned(),
+        architecture: model.architecture(size),
+        quant: Quant::Bf16,
+        seed: 1,
+        effort: EffortArg::Default,
+        runs: 3,
+        load: true,
+    };
+    spec.measure(&args.work_dir)
+}
+
 fn perplexities(
     args: &ReportArgs,
-    models: &[&str],
+    models: &[String],
     text: &Path,
 ) -> anyhow::Result<Vec<PerplexityRow>> {
     let quick = (args.suite == Suite::Quick).then_some(QUICK_TOKENS);
     let mut rows = Vec::new();
     for model in models {
-        for stored in [DtypeArg::F32, DtypeArg::BF16, DtypeArg::F16] {
+        for stored in STORED {
             let folder = args.models.join(model).join(stored.to_string());
             let scratch = tempfile::tempdir()?;
             let coded = scratch.path().join("model.wcodec");
@@ -225,10 +219,10 @@ fn perplexities(
             }
             for (dtype, most) in computed {
                 let mut outcome = perplexity::compare(&folder, &coded, text, dtype, most)?;
-                outcome.weights = format!("{model}/{stored}");
+                outcome.name = format!("{model}/{stored}");
                 outcome.against = Some(format!("{model}/{stored} as .wcodec"));
                 rows.push(PerplexityRow {
-                    model: (*model).to_owned(),
+                    model: model.clone(),
                     stored: stored.to_string(),
                     outcome,
                 });
@@ -278,18 +272,4 @@ fn loads(args: &ReportArgs, full: bool) -> anyhow::Result<Loads> {
         timeline.merge();
     }
     Ok(Loads { rows, timelines })
-}
-
-/// SHA-256 of a file.
-fn sha256(path: &Path) -> anyhow::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut file = File::open(path).with_context(|| path.display().to_string())?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let len = std::io::Read::read(&mut file, &mut buffer)?;
-        if len == 0 {
-            return Ok(hex(&hasher.finalize()));
-        }
-        hasher.update(&buffer[..len]);
-    }
 }

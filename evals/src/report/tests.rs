@@ -1,15 +1,14 @@
 //! A page of made-up results, with every plot.
 
-use super::machine::Machine;
-use super::parts::{Loads, Measured, Part, PerplexityRow};
+use super::parts::{Loads, Part, PerplexityRow};
 use super::write;
 use crate::accuracy::AccuracyRow;
 use crate::device::DtypeArg;
 use crate::load::{LoadRow, Loader, Span, Stage, Storage, Timeline, row};
+use crate::origin::{Measured, Origin};
 use crate::perplexity::{Difference, Mean, Outcome, Quality};
 use crate::size::{CodecSize, SizeRow, WHOLE};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 const NONE: Mean = Mean {
@@ -49,11 +48,10 @@ fn load(loader: Loader, storage: Storage, seconds: f64) -> LoadRow {
 }
 
 fn save(part: Part, folder: &Path, results: impl Serialize) {
-    let measured = Measured {
-        machine: Machine::read(Some("here")),
-        inputs: BTreeMap::new(),
-        results,
-    };
+    let mut origin = Origin::read(Some("here"), &[], &[]).unwrap();
+    let inputs = &mut origin.inputs_sha256;
+    inputs.insert("m/f32/model.safetensors".into(), "0123abc".into());
+    let measured = Measured { origin, results };
     let path = folder.join(format!("{}.json", part.name()));
     std::fs::write(path, serde_json::to_string(&measured).unwrap()).unwrap();
 }
@@ -63,7 +61,7 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let outcome = Outcome {
-        weights: "a".into(),
+        name: "a".into(),
         against: Some("b".into()),
         dtype: DtypeArg::F32,
         quality: quality(12.5),
@@ -77,23 +75,23 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
     };
     save(Part::Perplexity, folder, vec![row]);
     let formats = [
-        ("F32", 32.0, 26.6, 12.5),
-        ("INT8 per row", 8.1, 7.5, 12.6),
-        ("INT4 per tensor", 4.0, 3.5, 20.0),
+        ("F32", 4000, 3325, 12.5),
+        ("INT8 per row", 1012, 937, 12.6),
+        ("INT4 per tensor", 500, 437, 20.0),
     ];
-    let rows = formats.map(|(format, raw_bpw, coded_bpw, perplexity)| AccuracyRow {
+    let rows = formats.map(|(format, raw_bytes, coded_bytes, perplexity)| AccuracyRow {
         model: "m".into(),
         format: format.into(),
         weights: 1000,
-        raw_bpw,
-        coded_bpw,
+        raw_bytes,
+        coded_bytes,
         quality: quality(perplexity),
         difference: difference(perplexity - 12.5),
     });
     save(Part::Accuracy, folder, rows);
-    let codec = |name: &str, bytes, speed| CodecSize {
+    let codec = |name: &str, coded_bytes, speed| CodecSize {
         codec: name.into(),
-        bytes,
+        coded_bytes,
         decode_gb_per_s: Some(speed),
     };
     let size = SizeRow {
@@ -151,12 +149,11 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
     assert!(page.contains("wcodec is the fastest: m 0.2 GB/s, m 1 GB/s. "));
     assert!(page.contains("It loses: m warm (to parallel pread, by a factor of 2.00)."));
     assert!(page.contains("| the same bits |") && page.contains("| INT8 per row"));
+    assert!(page.contains("| m/f32/model.safetensors | 0123abc |"));
+    assert!(page.contains(env!("WCODEC_BUILD_COMMIT")));
     for (picture, words) in [
-        (
-            "size-perplexity-m.svg",
-            "beyond the top: INT4 per tensor (20.00)",
-        ),
-        ("size-speed-m-bf16.svg", "wcodec, 66.2 %"),
+        ("size-perplexity-m.svg", "+7.5000 ± 0.1000"),
+        ("size-speed-m-bf16.svg", "66.2 %"),
         ("storage-m.svg", "speed of the storage, GB/s"),
         ("timeline-m.svg", "wcodec: read"),
     ] {

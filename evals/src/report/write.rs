@@ -1,15 +1,17 @@
 //! The page and the plots, from the parts' files.
 
 use super::machine::Machine;
+use super::origins;
 use super::page::{Block, Page};
-use super::parts::{Loads, Part, PerplexityRow};
+use super::parts::{HALF_TOKENS, Loads, Part, PerplexityRow};
 use super::plots;
-use crate::accuracy::{self, AccuracyRow};
+use crate::accuracy::{self, AccuracyRow, TEXT};
 use crate::baseline::Baseline;
 use crate::load::{self, Timeline};
+use crate::origin::Origin;
 use crate::size::{self, SizeRow, WHOLE};
 use crate::table::{Align, Grid};
-use anyhow::Context;
+use crate::target::Target;
 use std::path::Path;
 
 /// Writes report.md, report.html and the plots of a results folder, and a trace if asked for.
@@ -19,51 +21,65 @@ use std::path::Path;
 /// If a part's file cannot be read, or nothing can be written.
 pub(crate) fn page(output: &Path, trace: Option<&Path>) -> anyhow::Result<()> {
     let mut blocks = Vec::new();
-    let mut machine: Option<Machine> = None;
+    let mut origins: Vec<(Part, Origin)> = Vec::new();
     if let Some(part) = Part::Perplexity.read::<Vec<PerplexityRow>>(output)? {
-        blocks.extend(perplexity(&part.results, &part.machine));
-        machine.get_or_insert(part.machine);
+        blocks.extend(perplexity(&part.results, &part.origin.machine));
+        origins.push((Part::Perplexity, part.origin));
     }
     if let Some(part) = Part::Accuracy.read::<Vec<AccuracyRow>>(output)? {
-        blocks.extend(accuracy_blocks(&part.results, &part.machine, output)?);
-        machine.get_or_insert(part.machine);
+        blocks.extend(accuracy_blocks(
+            &part.results,
+            &part.origin.machine,
+            output,
+        )?);
+        origins.push((Part::Accuracy, part.origin));
     }
     if let Some(part) = Part::Size.read::<Vec<SizeRow>>(output)? {
-        blocks.extend(sizes(&part.results, &part.machine, output)?);
-        machine.get_or_insert(part.machine);
+        blocks.extend(sizes(&part.results, &part.origin.machine, output)?);
+        origins.push((Part::Size, part.origin));
     }
     if let Some(part) = Part::Load.read::<Loads>(output)? {
-        blocks.extend(loads(&part.results, &part.machine, output)?);
+        blocks.extend(loads(&part.results, &part.origin.machine, output)?);
         if let Some(path) = trace {
-            let text = load::trace_json(&part.results.timelines).to_string();
-            std::fs::write(path, text).with_context(|| path.display().to_string())?;
+            Target::open(path)?.write(&load::trace_json(&part.results.timelines).to_string())?;
         }
-        machine.get_or_insert(part.machine);
+        origins.push((Part::Load, part.origin));
     }
     for part in [Part::Baseline, Part::Baseline7b] {
-        if let Some(part) = part.read::<Baseline>(output)? {
-            let title = format!("Baseline: {}", part.results.model);
-            blocks.extend([
-                Block::Heading(title),
-                words(&part.machine, &part.results.title()),
-                Block::Table(part.results.grid()),
-            ]);
-            machine.get_or_insert(part.machine);
+        if let Some(measured) = part.read::<Baseline>(output)? {
+            blocks.extend(baseline(&measured.results, &measured.origin.machine));
+            origins.push((part, measured.origin));
         }
     }
-    let name = machine.map_or_else(|| "nothing yet".to_owned(), |machine| machine.name);
+    let name = origins.first().map(|(_, origin)| &origin.machine.name);
+    let name = name.map_or("nothing yet", String::as_str);
     let page = Page {
         title: format!("WCodec evaluated: {name}"),
-        blocks,
+        blocks: [blocks, origins::blocks(&origins)].concat(),
     };
-    std::fs::write(output.join("report.md"), page.markdown())?;
-    std::fs::write(output.join("report.html"), page.html())?;
-    Ok(())
+    Target::open(&output.join("report.md"))?.write(&page.markdown())?;
+    Target::open(&output.join("report.html"))?.write(&page.html())
 }
 
 /// What a part is of.
 fn words(machine: &Machine, text: &str) -> Block {
-    Block::Text(format!("{text}. {}.", machine.line()))
+    let busy = machine.load_average.map_or_else(String::new, |load| {
+        format!(" (load average before it: {load:.2})")
+    });
+    Block::Text(format!("{text}. Measured on {}{busy}.", machine.day()))
+}
+
+fn baseline(baseline: &Baseline, machine: &Machine) -> Vec<Block> {
+    let text = format!(
+        "{}. Weights are drawn with the scales and tails of real ones, so sizes are near those of real checkpoints. \
+         Decoding is into memory that was written to before, used again and again",
+        baseline.title()
+    );
+    vec![
+        Block::Heading(format!("Baseline: {}", baseline.model)),
+        words(machine, &text),
+        Block::Table(baseline.grid()),
+    ]
 }
 
 fn perplexity(rows: &[PerplexityRow], machine: &Machine) -> Vec<Block> {
@@ -106,11 +122,17 @@ fn perplexity(rows: &[PerplexityRow], machine: &Machine) -> Vec<Block> {
             .to_owned(),
         ]);
     }
-    let text = "The last 60 stories of the text, the first 256 tokens of each, every token but the first predicted; safetensors and the \
-                .wcodec file of it, on the same tokens. Perplexities of different vocabularies cannot be compared";
+    let text = format!(
+        "Llamas predict a text twice, out of safetensors and out of the .wcodec file of it, token by token. The text \
+         is the last 60 stories of `{TEXT}` (held out when `tinystories-3m` and `stories7m` were trained), each on \
+         its own, its first 256 tokens; every token but the first is predicted. `stored` is the dtype in the file, \
+         `computed` that of the forward pass; in BF16 and F16, slow on a CPU, no more than {HALF_TOKENS} tokens. The \
+         last column compares every logit at every position. Perplexities of models with different vocabularies \
+         cannot be compared"
+    );
     vec![
         Block::Heading("Is it the same model".into()),
-        words(machine, text),
+        words(machine, &text),
         Block::Table(grid),
     ]
 }
@@ -120,13 +142,19 @@ fn accuracy_blocks(
     machine: &Machine,
     output: &Path,
 ) -> anyhow::Result<Vec<Block>> {
-    let text = "Perplexity, accuracy and Kullback-Leibler divergence beside F32, differences token by token with their standard errors. \
-                Matrices are quantised, norms stay F32. INT and FP8 formats run as what their codes and F16 scales stand for, GGUF \
-                formats as candle runs them, which also quantises activations. Coded: the safetensors file through wcodec; of GGUF, the \
-                fields of its blocks as tensors of their own. What coding saves costs nothing: it is lossless";
+    let text = format!(
+        "The same text, predicted by each model in F32 and in other formats. {} INT and FP8 formats run as what \
+         their codes and F16 scales stand for; GGUF formats run as candle runs them, which also quantises \
+         activations. b/w are bits per weight of whole files; coded is the safetensors file through wcodec, of GGUF \
+         the fields of its blocks as tensors of their own. Difference, top-1 and KL (Kullback-Leibler divergence of \
+         the next token's distribution) are to F32, token by token; a difference below twice its standard error says \
+         nothing. K-quants need rows of a multiple of 256 weights and are left out where there are none. What coding \
+         saves costs nothing: it is lossless",
+        size::QUANTISED
+    );
     let mut blocks = vec![
         Block::Heading("What quantising costs, and coding saves".into()),
-        words(machine, text),
+        words(machine, &text),
         Block::Table(accuracy::grid(rows)),
     ];
     let mut models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
@@ -136,7 +164,10 @@ fn accuracy_blocks(
         if plots::size_against_perplexity(&output.join(&file), model, rows)? {
             blocks.push(Block::Picture(
                 file,
-                format!("{model}: size against perplexity"),
+                format!(
+                    "{model}, format by format: bits per weight raw and coded beside the difference in perplexity to \
+                     F32, the numbers of the table above"
+                ),
             ));
         }
     }
@@ -144,16 +175,25 @@ fn accuracy_blocks(
 }
 
 fn sizes(rows: &[SizeRow], machine: &Machine, output: &Path) -> anyhow::Result<Vec<Block>> {
-    let text = "Bits per weight of whole files, of wcodec with headers, index and checksums, of the others one stream over all tensors \
-                (pco: one a tensor); the last column is wcodec's ratio. Per-row INT8 and grouped INT4 leave little to any lossless codec";
+    let text = format!(
+        "{} {} No lossless codec gets much out of INT8 with a scale for each row or grouped INT4: their quantisers \
+         have used up what there was",
+        size::CODECS,
+        size::QUANTISED
+    );
+    let speeds = format!(
+        "GB/s of decoded bytes, whole files: every codec with one thread, from memory into memory that was written \
+         to before, the best of {}.",
+        size::RUNS
+    );
+    let classes = "Bits per weight by tensor class, without headers; scales are counted over all weights of the file.";
     let mut blocks = vec![
         Block::Heading("How much smaller".into()),
-        words(machine, text),
+        words(machine, &text),
         Block::Table(size::codecs(rows, true)),
-        Block::Text(
-            "By tensor class, without headers; scales are counted over all weights of the file."
-                .into(),
-        ),
+        Block::Text(speeds),
+        Block::Table(size::speeds(rows)),
+        Block::Text(classes.into()),
         Block::Table(size::codecs(rows, false)),
     ];
     for row in rows
@@ -164,7 +204,11 @@ fn sizes(rows: &[SizeRow], machine: &Machine, output: &Path) -> anyhow::Result<V
         if plots::size_against_speed(&output.join(&file), row, machine)? {
             blocks.push(Block::Picture(
                 file,
-                format!("{}: size against decode speed", row.model),
+                format!(
+                    "{} as {}, codec by codec: size in per cent of raw beside decode speed with one thread, the \
+                     numbers of the tables above",
+                    row.model, row.format
+                ),
             ));
         }
     }
@@ -172,15 +216,17 @@ fn sizes(rows: &[SizeRow], machine: &Machine, output: &Path) -> anyhow::Result<V
 }
 
 fn loads(loads: &Loads, machine: &Machine, output: &Path) -> anyhow::Result<Vec<Block>> {
-    let text = "Seconds in a fresh process from opening the file to the first token behind a prompt of 8, medians; `x pread` is how often as \
-                fast as the strongest uncompressed loader: below 1 it loses. `candle mmap` is `from_mmaped_safetensors`; `parallel pread` \
-                reads ahead with every thread and casts in the same pass; zstd is the same over frames of 4 MiB; all gave the same \
-                logits, bit for bit. Rows of so many GB/s are of simulated storage: files in the page cache, given out by one token \
-                bucket that all files and threads of a load share, in the order of asking, without latency; each loader waits for \
-                every byte of its own files once. A memory map's page faults cannot be slowed down: candle gets each tensor when its \
-                bytes have come through the bucket, asked for when candle asks for it, which is what read-ahead within a tensor gives \
-                at best. Whether files were in the page cache, or out of it, was looked up before each run; a row says so where they \
-                were not. Peak memory counts mapped files. On the CPU every tensor is decoded when the model is built";
+    let text = "Seconds in a fresh process from opening the file to the first token behind a prompt of 8, medians; `x \
+         pread` is how often as fast as the strongest uncompressed loader: below 1 it loses. `candle mmap` is \
+         `from_mmaped_safetensors`; `parallel pread` reads ahead with every thread and casts in the same pass; zstd \
+         is the same over frames of 4 MiB; all gave the same logits, bit for bit. Rows of so many GB/s are of \
+         simulated storage: files in the page cache, given out by one token bucket that all files and threads of a \
+         load share, in the order of asking, without latency; each loader waits for every byte of its own files \
+         once. A memory map's page faults cannot be slowed down: candle gets each tensor when its bytes have come \
+         through the bucket, asked for when candle asks for it, which is what read-ahead within a tensor gives at \
+         best. Whether files were in the page cache, or out of it, was looked up before each run; a row says so \
+         where they were not. Peak memory counts mapped files. On the CPU every tensor is decoded when the model is \
+         built";
     let mut blocks = vec![
         Block::Heading("How much sooner".into()),
         words(machine, text),

@@ -5,7 +5,11 @@ mod tables;
 mod version;
 
 use crate::effort::EffortArg;
+use crate::inputs::DEFAULT_MODELS;
+use crate::json;
+use crate::origin::{Measured, Origin};
 use crate::progress;
+use crate::target::Target;
 use anyhow::Context;
 use peers::Peer;
 use serde::{Deserialize, Serialize};
@@ -13,17 +17,17 @@ use std::path::{Path, PathBuf};
 use version::versions;
 use wcodec::Effort;
 
-pub(crate) use tables::codecs;
+pub(crate) use tables::{CODECS, QUANTISED, codecs, speeds};
 use tables::{markdown, summary};
 
 /// `evals size`
 #[derive(Debug, clap::Args)]
 pub(crate) struct SizeArgs {
     /// Folders of models, each with a folder `f32` (and maybe `bf16` and `f16`) that holds model.safetensors.
-    #[arg(default_values = DEFAULT_MODELS)]
+    #[arg(default_values = REAL_MODELS)]
     models: Vec<String>,
     /// Where the models are.
-    #[arg(long, env = "WCODEC_MODELS", default_value = "../shared/models")]
+    #[arg(long, env = "WCODEC_MODELS", default_value = DEFAULT_MODELS)]
     folder: PathBuf,
     /// Encoder effort: fast, default or max.
     #[arg(long, default_value = "default")]
@@ -40,7 +44,10 @@ pub(crate) struct SizeArgs {
 }
 
 /// The models with real weights, the largest ones.
-pub(crate) const DEFAULT_MODELS: [&str; 3] = ["stories15M-layers", "stories7m", "tinystories-3m"];
+pub(crate) const REAL_MODELS: [&str; 3] = ["stories15M-layers", "stories7m", "tinystories-3m"];
+
+/// Times that a whole file is decoded; the best counts.
+pub(crate) const RUNS: usize = 3;
 
 /// The class of all tensors together, as a file with its header.
 pub(crate) const WHOLE: &str = "whole file";
@@ -49,8 +56,8 @@ pub(crate) const WHOLE: &str = "whole file";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct CodecSize {
     pub(crate) codec: String,
-    pub(crate) bytes: u64,
-    /// GB/s of decoded bytes, with one thread; of whole files only.
+    pub(crate) coded_bytes: u64,
+    /// GB/s of decoded bytes, with one thread, the best of some runs; of whole files only.
     pub(crate) decode_gb_per_s: Option<f64>,
 }
 
@@ -72,13 +79,22 @@ impl SizeRow {
     }
 
     fn ours(&self) -> u64 {
-        self.codecs.first().map_or(0, |codec| codec.bytes)
+        self.codecs.first().map_or(0, |codec| codec.coded_bytes)
     }
 
     /// Of the raw bytes, in per cent.
     pub(crate) fn percent(&self, bytes: u64) -> f64 {
         100.0 * bytes as f64 / self.raw_bytes as f64
     }
+}
+
+/// What is read of the models.
+pub(crate) fn inputs(models: &[String], folder: &Path) -> Vec<PathBuf> {
+    let paths = models.iter().flat_map(|model| {
+        let folder = folder.join(model);
+        ["bf16", "f16", "f32"].map(|dtype| folder.join(dtype).join("model.safetensors"))
+    });
+    paths.filter(|path| path.is_file()).collect()
 }
 
 /// Every version of the models, each as a whole and by class.
@@ -109,26 +125,30 @@ pub(crate) fn measure(
 }
 
 pub(crate) fn run(args: &SizeArgs) -> anyhow::Result<()> {
-    let rows = measure(
+    let target = Target::maybe(args.markdown.as_ref())?;
+    let results = measure(
         &args.models,
         &args.folder,
         args.effort.into(),
         !args.no_peers,
     )?;
-    if let Some(path) = &args.markdown {
-        std::fs::write(path, markdown(&rows))
-            .with_context(|| format!("writing {}", path.display()))?;
+    let inputs = inputs(&args.models, &args.folder);
+    let origin = Origin::read(None, &inputs, &[&args.folder])?;
+    if let Some(target) = target {
+        target.write(&markdown(&results, args.effort.name(), &origin))?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-    } else {
-        print!("{}", summary(&rows).plain());
-        if !args.no_peers {
-            print!(
-                "\n{}\n{}",
-                codecs(&rows, true).plain(),
-                codecs(&rows, false).plain()
-            );
+        print!("{}", json::rows(&Measured { origin, results })?);
+        return Ok(());
+    }
+    print!("{}", summary(&results).plain());
+    if !args.no_peers {
+        for grid in [
+            codecs(&results, true),
+            speeds(&results),
+            codecs(&results, false),
+        ] {
+            print!("\n{}", grid.plain());
         }
     }
     Ok(())

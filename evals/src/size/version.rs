@@ -1,14 +1,13 @@
 //! A model in one format, measured as a whole and by tensor class.
 
-use super::peers::Peer;
-use super::{CodecSize, SizeRow, WHOLE};
+use super::peers::{Peer, best};
+use super::{CodecSize, RUNS, SizeRow, WHOLE};
 use crate::quantise::Scheme;
 use crate::tensor::{self, Tensor};
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
 use std::io::Cursor;
 use std::path::Path;
-use std::time::Instant;
 use wcodec::checkpoint::{ImportOptions, Source, import_into};
 use wcodec::{Effort, Limits, Reader};
 
@@ -55,16 +54,7 @@ pub(super) fn versions(model: &str, folder: &Path) -> anyhow::Result<Vec<Version
     let path = folder.join("f32").join("model.safetensors");
     let base = tensor::read(&path)?;
     for scheme in SCHEMES {
-        let mut tensors = Vec::new();
-        for tensor in &base {
-            match tensor.is_matrix() {
-                true => {
-                    tensors.extend(scheme.apply(&tensor.name, &tensor.weights()?, tensor.columns()))
-                }
-                false => tensors.push(tensor.clone()),
-            }
-        }
-        versions.push((scheme.name(), tensors));
+        versions.push((scheme.name(), scheme.checkpoint(&base)?));
     }
     let mut weights: Vec<(&'static str, u64)> = vec![(WHOLE, 0)];
     for tensor in &base {
@@ -101,76 +91,71 @@ impl Version {
         let summary = import_into(bytes, &mut container, &options)?;
         let reader = Reader::new(container.into_inner(), &Limits::default())?;
         let decode = self.decode(&reader)?;
+        let mut whole = vec![self.whole("wcodec", summary.file_bytes, decode)];
         let all: Vec<&Tensor> = self.tensors.iter().collect();
-        let raw: u64 = all.iter().map(|tensor| tensor.bytes.len() as u64).sum();
-        let speed = |seconds: f64| Some(raw as f64 / seconds / 1e9);
-        let mut whole = vec![CodecSize {
-            codec: "wcodec".to_owned(),
-            bytes: summary.file_bytes,
-            decode_gb_per_s: speed(decode),
-        }];
         for peer in peers {
-            let coded = peer.measure(&all)?;
-            whole.push(CodecSize {
-                codec: peer.name(),
-                bytes: coded.bytes,
-                decode_gb_per_s: speed(coded.decode),
-            });
+            let coded = peer.measure(&all, RUNS)?;
+            whole.push(self.whole(&peer.name(), coded.bytes, coded.decode));
         }
         let mut rows = vec![self.row(WHOLE, source.len() as u64, whole)];
-        let mut classes: Vec<&str> = self
-            .tensors
-            .iter()
-            .map(|tensor| class(&tensor.name))
-            .collect();
+        let mut classes: Vec<&str> = all.iter().map(|tensor| class(&tensor.name)).collect();
         classes.sort_unstable();
         classes.dedup();
-        for class_name in classes {
-            let tensors: Vec<&Tensor> = self
-                .tensors
-                .iter()
-                .filter(|tensor| class(&tensor.name) == class_name)
-                .collect();
-            let of_reader = tensors
-                .iter()
-                .filter_map(|tensor| reader.find(&tensor.name));
-            let ours = CodecSize {
-                codec: "wcodec".to_owned(),
-                bytes: of_reader.map(|id| reader.info(id).coded_bytes()).sum(),
-                decode_gb_per_s: None,
-            };
-            let theirs = peers.par_iter().map(|peer| {
-                Ok(CodecSize {
-                    codec: peer.name(),
-                    bytes: peer.measure(&tensors)?.bytes,
-                    decode_gb_per_s: None,
-                })
-            });
-            let theirs = theirs.collect::<anyhow::Result<Vec<_>>>()?;
-            let raw = tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum();
-            rows.push(self.row(class_name, raw, [vec![ours], theirs].concat()));
+        for name in classes {
+            rows.push(self.class_row(name, &reader, peers)?);
         }
         Ok(rows)
     }
 
-    /// Seconds to decode everything with one thread; what comes is compared.
+    /// A codec on the whole file, decoded in so many seconds.
+    fn whole(&self, codec: &str, coded_bytes: u64, seconds: f64) -> CodecSize {
+        let raw: usize = self.tensors.iter().map(|tensor| tensor.bytes.len()).sum();
+        CodecSize {
+            codec: codec.to_owned(),
+            coded_bytes,
+            decode_gb_per_s: Some(raw as f64 / seconds / 1e9),
+        }
+    }
+
+    /// The tensors of a class.
+    fn class_row(&self, name: &str, reader: &Reader, peers: &[Peer]) -> anyhow::Result<SizeRow> {
+        let tensors = self.tensors.iter();
+        let tensors: Vec<&Tensor> = tensors
+            .filter(|tensor| class(&tensor.name) == name)
+            .collect();
+        let ids = tensors
+            .iter()
+            .filter_map(|tensor| reader.find(&tensor.name));
+        let size = |codec: String, coded_bytes| CodecSize {
+            codec,
+            coded_bytes,
+            decode_gb_per_s: None,
+        };
+        let ours = ids.map(|id| reader.info(id).coded_bytes()).sum();
+        let ours = size("wcodec".to_owned(), ours);
+        let theirs = peers
+            .par_iter()
+            .map(|peer| Ok(size(peer.name(), peer.measure(&tensors, 1)?.bytes)));
+        let theirs = theirs.collect::<anyhow::Result<Vec<_>>>()?;
+        let raw = tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum();
+        Ok(self.row(name, raw, [vec![ours], theirs].concat()))
+    }
+
+    /// Seconds to decode everything with one thread, the best of some runs; what comes is compared.
     fn decode(&self, reader: &Reader) -> anyhow::Result<f64> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-        let mut buffers: Vec<Vec<u8>> = self
-            .tensors
-            .iter()
-            .map(|tensor| vec![1; tensor.bytes.len()])
-            .collect();
-        let start = Instant::now();
-        pool.install(|| -> anyhow::Result<()> {
-            for (tensor, buffer) in self.tensors.iter().zip(&mut buffers) {
-                let id = reader.find(&tensor.name);
-                let id = id.with_context(|| format!("tensor `{}` is gone", tensor.name))?;
-                reader.decode_bytes(id, buffer)?;
-            }
-            Ok(())
+        let tensors = self.tensors.iter();
+        let mut buffers: Vec<Vec<u8>> = tensors.map(|tensor| vec![1; tensor.bytes.len()]).collect();
+        let seconds = pool.install(|| {
+            best(RUNS, || {
+                for (tensor, buffer) in self.tensors.iter().zip(&mut buffers) {
+                    let id = reader.find(&tensor.name);
+                    let id = id.with_context(|| format!("tensor `{}` is gone", tensor.name))?;
+                    reader.decode_bytes(id, buffer)?;
+                }
+                Ok(())
+            })
         })?;
-        let seconds = start.elapsed().as_secs_f64();
         for (tensor, buffer) in self.tensors.iter().zip(&buffers) {
             ensure!(
                 tensor.bytes == *buffer,
@@ -239,7 +224,7 @@ mod tests {
         assert_eq!(rows[1].raw_bytes + rows[2].raw_bytes, 12_000);
         assert!(
             rows.iter()
-                .all(|row| row.codecs.len() == 2 && row.codecs[1].bytes > 0)
+                .all(|row| row.codecs.len() == 2 && row.codecs[1].coded_bytes > 0)
         );
     }
 }

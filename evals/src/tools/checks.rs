@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_table_has_a_column_for_each_size() {
         let rows = [row("a", 6.02, &[])];
-        let text = table::table(&rows, comfy_table::presets::ASCII_MARKDOWN).to_string();
+        let text = table::table(&rows).markdown();
         let cells: Vec<&str> = text
             .lines()
             .last()
@@ -155,7 +155,7 @@ mod tests {
         let after = ["6.02", "6.02", "split", "6.02", "5.90", "7.00", "-", ""];
         assert_eq!(cells[7 + Tool::ALL.len() - 3..], after);
         let json = table::json("default", &rows, &checks(&rows));
-        assert_eq!(json["rows"][0]["alone"]["split"], 6.0);
-        assert_eq!(json["checks"][0]["ok"], true);
+        assert_eq!(json["rows"][0]["alone_bpw"]["split"], 6.0);
+        assert_eq!(json["checks"][0]["is_ok"], true);
     }
 }

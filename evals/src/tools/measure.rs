@@ -11,7 +11,7 @@ use wcodec::{Effort, Limits, Reader, Tool};
 
 const ZSTD_LEVEL: i32 = 19;
 const XZ_LEVEL: u32 = 9;
-const FILE_NAME: &str = "model.safetensors";
+pub(super) const FILE_NAME: &str = "model.safetensors";
 
 /// How to measure.
 #[derive(Debug, Clone, Copy)]

@@ -15,12 +15,14 @@ mod table;
 mod versions;
 
 use crate::effort::EffortArg;
+use crate::inputs::DEFAULT_MODELS;
+use crate::json;
+use crate::origin::{Measured, Origin};
+use crate::target::Target;
 use crate::tensor::{self, Tensor};
 use anyhow::{Context, ensure};
-use comfy_table::presets;
 use input::Input;
-use measure::{Method, Row};
-use std::fmt::Write as _;
+use measure::{FILE_NAME, Method, Row};
 use std::io::{IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -36,7 +38,7 @@ pub(crate) struct ToolsArgs {
     #[arg(long, num_args = 1.., default_values = ["stories15M-layers", "stories7m"])]
     models: Vec<String>,
     /// Where the models are.
-    #[arg(long, env = "WCODEC_MODELS", default_value = "../shared/models")]
+    #[arg(long, env = "WCODEC_MODELS", default_value = DEFAULT_MODELS)]
     folder: PathBuf,
     /// Encoder effort: fast, default or max.
     #[arg(long, default_value = "default")]
@@ -57,7 +59,7 @@ pub(crate) struct ToolsArgs {
 
 /// The weights of a model, or of its beginning; nothing, and a word on it, if it is not there.
 fn model(folder: &Path, most_weights: usize) -> anyhow::Result<Option<Vec<Tensor>>> {
-    let path = folder.join("f32").join("model.safetensors");
+    let path = folder.join("f32").join(FILE_NAME);
     if !path.is_file() {
         eprintln!("evals: no {}, left out", path.display());
         return Ok(None);
@@ -113,24 +115,22 @@ fn measure_all(args: &ToolsArgs) -> anyhow::Result<Vec<Row>> {
 }
 
 pub(crate) fn run(args: &ToolsArgs) -> anyhow::Result<()> {
+    let target = Target::maybe(args.markdown.as_ref())?;
     let rows = measure_all(args)?;
     let checks = checks::checks(&rows);
     let effort = args.effort.name();
-    if let Some(path) = &args.markdown {
-        let mut text = format!(
-            "Bits per weight, `--effort {effort}`, decoded and compared. Whole files for models, payloads for single \
-             tensors (their files: `file`); `codes` and `entropy` per code, without scales and vectors.\n\n"
-        );
-        writeln!(text, "{}\n", table::table(&rows, presets::ASCII_MARKDOWN))?;
-        for check in &checks {
-            writeln!(text, "- {check}")?;
-        }
-        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    let models = args.models.iter().map(|model| args.folder.join(model));
+    let models = models.map(|model| model.join("f32").join(FILE_NAME));
+    let inputs: Vec<PathBuf> = models.filter(|path| path.is_file()).collect();
+    let origin = Origin::read(None, &inputs, &[&args.folder])?;
+    if let Some(target) = target {
+        target.write(&table::markdown(effort, &rows, &checks, &origin))?;
     }
     if args.json {
-        println!("{}", table::json(effort, &rows, &checks));
+        let results = table::json(effort, &rows, &checks);
+        print!("{}", json::rows(&Measured { origin, results })?);
     } else {
-        println!("{}\n", table::table(&rows, presets::NOTHING));
+        println!("{}", table::table(&rows).plain());
         for check in &checks {
             println!("{check}");
         }

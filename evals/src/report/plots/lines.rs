@@ -24,6 +24,20 @@ pub(super) fn colour(loader: Loader) -> RGBColor {
     }
 }
 
+/// A loader's throttled loads of a model: the storage's speed, seconds to the first token.
+fn points(rows: &[LoadRow], model: &str, loader: Loader) -> Vec<(f64, f64)> {
+    let own = rows
+        .iter()
+        .filter(|row| row.model == model && row.loader == loader);
+    let throttled = own.filter_map(|row| match row.storage {
+        Storage::Throttled(speed) => Some((speed, row.first_token.median)),
+        _ => None,
+    });
+    let mut points: Vec<(f64, f64)> = throttled.collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
+}
+
 /// Draws a model's throttled loads. False if there are none.
 ///
 /// # Errors
@@ -35,18 +49,7 @@ pub(crate) fn by_storage(
     rows: &[LoadRow],
     machine: &Machine,
 ) -> anyhow::Result<bool> {
-    let points = |loader: Loader| -> Vec<(f64, f64)> {
-        let own = rows
-            .iter()
-            .filter(|row| row.model == model && row.loader == loader);
-        let throttled = own.filter_map(|row| match row.storage {
-            Storage::Throttled(speed) => Some((speed, row.first_token.median)),
-            _ => None,
-        });
-        let mut points: Vec<(f64, f64)> = throttled.collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        points
-    };
+    let points = |loader: Loader| points(rows, model, loader);
     let all: Vec<(f64, f64)> = Loader::ALL.into_iter().flat_map(points).collect();
     let Some(first) = rows
         .iter()

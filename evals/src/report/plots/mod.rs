@@ -2,8 +2,8 @@
 
 mod canvas;
 mod gantt;
-mod labels;
 mod lines;
+mod panels;
 mod points;
 
 pub(crate) use gantt::timeline;

@@ -1,22 +1,16 @@
-//! Formats and codecs as points: size against perplexity, size against decode speed.
+//! Formats and codecs, a row each: size beside perplexity, size beside decode speed.
 
-use super::canvas::{
-    BLUE, BOLD_LINE, DARK, GREEN, LIGHT_LINE, ORANGE, RED, bounds, canvas, font, tick, ticks,
-};
-use super::labels::{Area, FONT_PIXELS, Labels};
+use super::canvas::{BLUE, GREEN, ORANGE, RED, bounds, tick, ticks};
+use super::panels::{Axis, Mark, Row, Words, draw};
 use crate::accuracy::AccuracyRow;
 use crate::report::machine::Machine;
-use crate::size::SizeRow;
-use plotters::prelude::{
-    BindKeyPoints, ChartBuilder, Circle, IntoLogRange, PathElement, RGBColor, ShapeStyle, Text,
-};
+use crate::size::{RUNS, SizeRow};
 use std::path::Path;
 
-const SIZE: (u32, u32) = (960, 620);
-/// Formats that cost more of the perplexity would push all others into a corner.
-const MOST_LOSS: f64 = 0.06;
+/// Differences of perplexities below this one stand on an even axis, larger ones on a logarithmic one.
+const EVEN_BELOW: f64 = 0.002;
 
-/// Draws a model's formats: raw and coded size against perplexity. False if there are none.
+/// Draws a model's formats, largest first: raw and coded size, and what the format costs. False if there are none.
 ///
 /// # Errors
 ///
@@ -26,100 +20,71 @@ pub(crate) fn size_against_perplexity(
     model: &str,
     rows: &[AccuracyRow],
 ) -> anyhow::Result<bool> {
-    let rows: Vec<&AccuracyRow> = rows.iter().filter(|row| row.model == model).collect();
-    let Some(base) = rows.first() else {
+    let mut own: Vec<&AccuracyRow> = rows.iter().filter(|row| row.model == model).collect();
+    let Some(base) = own.first().copied() else {
         return Ok(false);
     };
-    let most = base.quality.perplexity * (1.0 + MOST_LOSS);
-    let (shown, left_out): (Vec<&AccuracyRow>, Vec<&AccuracyRow>) =
-        rows.iter().partition(|row| row.quality.perplexity <= most);
-    let left_out: Vec<String> = left_out
-        .iter()
-        .map(|row| format!("{} ({:.2})", row.format, row.quality.perplexity))
-        .collect();
-    let mut subtitle = format!(
-        "{} tokens; a line leads from the raw size to the coded one",
-        base.quality.tokens
-    );
-    if !left_out.is_empty() {
-        subtitle += &format!("; beyond the top: {}", left_out.join(", "));
-    }
-    let title = format!("{model}: size against perplexity");
-    let (root, body) = canvas(file, SIZE, &title, &subtitle)?;
-    let (least, highest) = bounds(shown.iter().map(|row| row.quality.perplexity));
-    let room = (highest - least).max(1e-3) * 0.08;
-    let mut chart = ChartBuilder::on(&body)
-        .margin(12)
-        .margin_right(24)
-        .x_label_area_size(52)
-        .y_label_area_size(70)
-        .build_cartesian_2d(
-            (2.0..40.0)
-                .log_scale()
-                .with_key_points(vec![2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0]),
-            least - room..highest + room,
-        )?;
-    chart
-        .configure_mesh()
-        .x_desc("bits per weight of the whole file (log axis; left is better)")
-        .y_desc("perplexity (down is better)")
-        .x_labels(40)
-        .x_label_formatter(&tick)
-        .y_label_formatter(&|perplexity| format!("{perplexity:.2}"))
-        .max_light_lines(1)
-        .axis_desc_style(font(14, DARK))
-        .label_style(font(13, DARK))
-        .bold_line_style(BOLD_LINE)
-        .light_line_style(LIGHT_LINE)
-        .draw()?;
-    let colour = |row: &AccuracyRow| match &row.format {
-        format if format.starts_with("GGUF") => ORANGE,
-        format if format.starts_with("INT") || format.starts_with("FP8") => BLUE,
-        _ => RED,
+    own.sort_by(|a, b| b.bpw().1.total_cmp(&a.bpw().1));
+    let drawn: Vec<Row> = own.iter().map(|row| format_row(row)).collect();
+    let axes = [
+        Axis {
+            words: "bits per weight, raw to coded (log axis; left is better)".to_owned(),
+            ticks: vec![2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0],
+            tick_words: |bits| tick(&bits),
+            scale: f64::ln,
+        },
+        Axis {
+            words: "difference in perplexity (left is better)".to_owned(),
+            ticks: vec![
+                -100.0, -10.0, -1.0, -0.1, -0.01, 0.0, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0,
+            ],
+            tick_words: |difference| match difference {
+                0.0 => "0".to_owned(),
+                difference => format!("{difference:+}"),
+            },
+            scale: |difference| (difference / EVEN_BELOW).asinh(),
+        },
+    ];
+    let words = Words {
+        title: &format!("{model}: size against perplexity"),
+        subtitle: &format!(
+            "perplexity {:.4} as {}, {} tokens; hollow: raw, full: coded; differences with their standard errors, on \
+                an axis \
+             that is logarithmic away from 0",
+            base.quality.perplexity, base.format, base.quality.tokens
+        ),
     };
-    for row in &shown {
-        let colour = colour(row);
-        let (raw, coded) = (
-            (row.raw_bpw, row.quality.perplexity),
-            (row.coded_bpw, row.quality.perplexity),
-        );
-        chart.draw_series([PathElement::new(
-            vec![raw, coded],
-            ShapeStyle::from(&colour).stroke_width(2),
-        )])?;
-        chart.draw_series([Circle::new(
-            raw,
-            4,
-            ShapeStyle::from(&colour).stroke_width(2),
-        )])?;
-        chart.draw_series([Circle::new(coded, 5, ShapeStyle::from(&colour).filled())])?;
-    }
-    let place = |bits: f64, row: &AccuracyRow| chart.backend_coord(&(bits, row.quality.perplexity));
-    let places: Vec<(i32, i32)> = shown.iter().map(|row| place(row.coded_bpw, row)).collect();
-    let raws = shown.iter().zip(&places).map(|(row, &(coded, y))| Area {
-        left: coded,
-        top: y - 6,
-        right: place(row.raw_bpw, row).0 + 6,
-        bottom: y + 6,
-    });
-    let mut labels = Labels::new(
-        plot_of(chart.plotting_area().get_pixel_range()),
-        &places,
-        &raws.collect::<Vec<_>>(),
-    );
-    for (row, place) in shown.iter().zip(&places) {
-        let corner = labels.place(&row.format, *place);
-        root.draw(&Text::new(
-            row.format.clone(),
-            corner,
-            font(FONT_PIXELS, colour(row)),
-        ))?;
-    }
-    root.present()?;
+    draw(file, &words, &axes, &drawn)?;
     Ok(true)
 }
 
-/// Draws the codecs of a whole file: size against decode speed. False if there are none.
+fn format_row(row: &AccuracyRow) -> Row {
+    let (from, to) = row.bpw();
+    let difference = row.difference.perplexity;
+    let size = Mark {
+        from,
+        ..Mark::at(to, format!("{from:.2} to {to:.2}"))
+    };
+    let words = match row.difference.is_none() {
+        true => "0".to_owned(),
+        false => format!("{:+.4} ± {:.4}", difference.value, difference.error),
+    };
+    let cost = Mark {
+        error: difference.error,
+        ..Mark::at(difference.value, words)
+    };
+    Row {
+        name: row.format.clone(),
+        colour: match &row.format {
+            format if format.starts_with("GGUF") => ORANGE,
+            format if format.starts_with("INT") || format.starts_with("FP8") => BLUE,
+            _ => RED,
+        },
+        marks: [size, cost],
+    }
+}
+
+/// Draws the codecs of a whole file, smallest size first: size and decode speed. False if there are none.
 ///
 /// # Errors
 ///
@@ -129,92 +94,51 @@ pub(crate) fn size_against_speed(
     row: &SizeRow,
     machine: &Machine,
 ) -> anyhow::Result<bool> {
-    let codecs: Vec<(&str, f64, f64)> = row
-        .codecs
-        .iter()
-        .filter_map(|codec| {
-            Some((
-                codec.codec.as_str(),
-                codec.decode_gb_per_s?,
-                row.percent(codec.bytes),
-            ))
-        })
-        .collect();
+    let timed = row.codecs.iter().filter_map(|codec| {
+        let speed = codec.decode_gb_per_s?;
+        Some((codec.codec.as_str(), row.percent(codec.coded_bytes), speed))
+    });
+    let mut codecs: Vec<(&str, f64, f64)> = timed.collect();
     if codecs.len() < 2 {
         return Ok(false);
     }
-    let title = format!(
-        "{}, {}: size against decode speed, one core",
-        row.model, row.format
-    );
-    let subtitle = format!(
-        "{:.1} MB, {}, {}",
-        row.raw_bytes as f64 / 1e6,
-        machine.name,
-        machine.day()
-    );
-    let (root, body) = canvas(file, SIZE, &title, &subtitle)?;
-    let (slowest, fastest) = bounds(codecs.iter().map(|(_, speed, _)| *speed));
-    let (least, most) = bounds(codecs.iter().map(|(_, _, percent)| *percent));
-    let (from, to) = (slowest * 0.6, fastest * 2.0);
-    let sizes = ((least - 3.0) / 5.0).floor() * 5.0..((most + 3.0) / 5.0).ceil() * 5.0;
-    let mut chart = ChartBuilder::on(&body)
-        .margin(12)
-        .margin_right(24)
-        .x_label_area_size(52)
-        .y_label_area_size(70)
-        .build_cartesian_2d(
-            (from..to).log_scale().with_key_points(ticks(from, to)),
-            sizes,
-        )?;
-    chart
-        .configure_mesh()
-        .x_desc("decode speed, GB/s of decoded bytes (log axis; right is better)")
-        .y_desc("size, % of raw (down is better)")
-        .x_labels(60)
-        .x_label_formatter(&tick)
-        .y_label_formatter(&|size| format!("{size:.0}"))
-        .max_light_lines(1)
-        .axis_desc_style(font(14, DARK))
-        .label_style(font(13, DARK))
-        .bold_line_style(BOLD_LINE)
-        .light_line_style(LIGHT_LINE)
-        .draw()?;
-    let colour = |name: &str| -> RGBColor {
-        match name {
+    codecs.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let (slowest, fastest) = bounds(codecs.iter().map(|(_, _, speed)| *speed));
+    let drawn = codecs.iter().map(|&(name, percent, speed)| Row {
+        name: name.to_owned(),
+        colour: match name {
             "wcodec" => RED,
             "pco" => GREEN,
             _ => BLUE,
-        }
+        },
+        marks: [
+            Mark::at(percent, format!("{percent:.1} %")),
+            Mark::at(speed, format!("{speed:.3} GB/s")),
+        ],
+    });
+    let axes = [
+        Axis {
+            words: "size, % of raw (left is better)".to_owned(),
+            ticks: (0..=40).map(|step| f64::from(step) * 5.0).collect(),
+            tick_words: |percent| tick(&percent),
+            scale: |percent| percent,
+        },
+        Axis {
+            words: "decoded GB/s, one thread (log axis; right is better)".to_owned(),
+            ticks: ticks(slowest * 0.5, fastest * 2.0),
+            tick_words: |speed| tick(&speed),
+            scale: f64::ln,
+        },
+    ];
+    let words = Words {
+        title: &format!("{}, {}: size against decode speed", row.model, row.format),
+        subtitle: &format!(
+            "{:.1} MB into memory that was written to before, best of {RUNS}, one thread for all; {}, {}",
+            row.raw_bytes as f64 / 1e6,
+            machine.name,
+            machine.day()
+        ),
     };
-    let mut places = Vec::new();
-    for (name, speed, percent) in &codecs {
-        chart.draw_series([Circle::new(
-            (*speed, *percent),
-            6,
-            ShapeStyle::from(&colour(name)).filled(),
-        )])?;
-        places.push(chart.backend_coord(&(*speed, *percent)));
-    }
-    let mut labels = Labels::new(
-        plot_of(chart.plotting_area().get_pixel_range()),
-        &places,
-        &[],
-    );
-    for ((name, _, percent), place) in codecs.iter().zip(&places) {
-        let text = format!("{name}, {percent:.1} %");
-        let corner = labels.place(&text, *place);
-        root.draw(&Text::new(text, corner, font(FONT_PIXELS, colour(name))))?;
-    }
-    root.present()?;
+    draw(file, &words, &axes, &drawn.collect::<Vec<_>>())?;
     Ok(true)
-}
-
-fn plot_of((xs, ys): (std::ops::Range<i32>, std::ops::Range<i32>)) -> Area {
-    Area {
-        left: xs.start,
-        top: ys.start,
-        right: xs.end,
-        bottom: ys.end,
-    }
 }
