@@ -1,21 +1,26 @@
 //! A work list: what to launch for the chunks of many parts, and the bytes that tell the kernels so.
 
-use crate::kernel::{Element, KERNELS, TOOLS, conversion, invalid, kernel, scratch_bytes};
-use crate::layout::{ALIGN, Chunk, GROUP_CHUNKS, Group, MAX_PLANES, TOOLS_GROUP_CHUNKS};
+mod part;
+mod room;
+
+use crate::kernel::{Element, KERNELS, TOOLS, conversion, invalid, kernel};
+use crate::layout::{ALIGN, Chunk, GROUP_CHUNKS, Group, TOOLS_GROUP_CHUNKS};
 use crate::tables;
+use part::Part;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use wcodec::device::{Classes, Coding, Plan};
-use wcodec::format::{MODE_CODED, RANS_LANES};
-use wcodec::{Error, ErrorKind};
+use wcodec::Error;
+use wcodec::device::{Coding, Plan};
+use wcodec::format::RANS_LANES;
 
 /// Chunks of many parts of many tensors, to be decoded together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WorkList {
     /// Tables and records of tools.
     bytes: Vec<u8>,
     chunks: BTreeMap<Key, Vec<Chunk>>,
     num_statuses: usize,
+    scratch_limit: u64,
 }
 
 /// What the chunks of a block have in common: kernel, an index of [`KERNELS`], and place of the table.
@@ -28,11 +33,12 @@ pub struct Work {
     pub bytes: Vec<u8>,
     /// In order.
     pub launches: Vec<Launch>,
-    /// Length of the kernels' `scratch`, at a multiple of 16. Its bytes need no value.
+    /// Length of the kernels' `scratch`, at a multiple of 16: what the launch that needs most of it needs, since they
+    /// run in order. Its bytes need no value.
     pub scratch_bytes: u64,
-    /// Length of the kernels' `status`, each of them [`NOT_DECODED`](crate::NOT_DECODED) (all bits set) before the first launch. 0 afterwards says that a chunk is
-    /// decoded, else
-    /// [`status_error`](crate::status_error) says what is wrong with it; its elements are then unspecified.
+    /// Length of the kernels' `status`, each of them [`NOT_DECODED`](crate::NOT_DECODED) (all bits set) before the
+    /// first launch. 0 afterwards says that a chunk is decoded, else [`status_error`](crate::status_error) says what is
+    /// wrong with it; its elements are then unspecified.
     pub num_statuses: usize,
 }
 
@@ -53,13 +59,31 @@ pub struct Launch {
     pub count: u32,
 }
 
-/// Most scratch memory of the chunks of one launch, if they are several.
+/// Most scratch memory of a launch, if nothing else is said.
 const SCRATCH_BYTES: u64 = 128 << 20;
 
+impl Default for WorkList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl WorkList {
-    /// An empty list.
+    /// An empty list, whose launches take at most 128 MiB of scratch memory.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_scratch_bytes(SCRATCH_BYTES)
+    }
+
+    /// An empty list for a device that has `limit` bytes of scratch memory: [`Work::scratch_bytes`] will be no more.
+    /// Chunks with tools need a few bytes for each of their samples, and are spread over as many launches as it takes;
+    /// others need none.
+    pub fn with_scratch_bytes(limit: u64) -> Self {
+        Self {
+            bytes: Vec::new(),
+            chunks: BTreeMap::new(),
+            num_statuses: 0,
+            scratch_limit: limit,
+        }
     }
 
     /// Adds the chunks of a part. Its payload will lie at `payload` in the payload buffer, its elements go to the
@@ -71,8 +95,9 @@ impl WorkList {
     /// # Errors
     ///
     /// `InvalidArgument` for other addresses, and for a conversion of anything but BF16, F16 and F32: `half` rounds F64
-    /// to them differently on
-    /// different machines. `LimitExceeded` if the list grows beyond what its records can count.
+    /// to them differently on different machines. `LimitExceeded` if the list grows beyond what its records can count,
+    /// or if a single chunk needs more scratch memory than [there is](Self::with_scratch_bytes). The list is as it was
+    /// then.
     pub fn push(
         &mut self,
         plan: &Plan,
@@ -88,86 +113,27 @@ impl WorkList {
         self.check_room(plan)?;
         let statuses = self.num_statuses..self.num_statuses + plan.chunks().len();
         let (tables, tools) = self.push_coding(plan.coding());
-        let split = plan.split();
+        let part = Part {
+            plan,
+            payload,
+            conversion,
+            tables,
+            tools,
+        };
         let mut output = output;
         for ((index, chunk), status) in plan.chunks().iter().enumerate().zip(statuses.clone()) {
-            let mut planes = [0; MAX_PLANES as usize];
-            let offsets = plan.plane_offsets(index);
-            planes
-                .iter_mut()
-                .zip(offsets)
-                .for_each(|(to, offset)| *to = offset);
-            let table = match chunk.mode {
-                MODE_CODED => tables.get(usize::from(chunk.table)).copied().unwrap_or(0),
-                _ => 0,
-            };
             let kernel = kernel(plan, chunk, conversion);
-            let num_samples = u64::from(chunk.num_samples);
-            let scratch = match plan.coding() {
-                Coding::Tools(tools, _) => {
-                    scratch_bytes(tools, num_samples, plan.sample_bytes() as u64)
-                }
-                _ => 0,
-            };
-            let key = (kernel, if kernel < TOOLS { table } else { 0 });
-            self.chunks.entry(key).or_default().push(Chunk {
+            let record = Chunk {
                 output,
-                payload,
-                scratch,
-                coded: chunk.coded.start,
-                coded_bytes: chunk.coded.end - chunk.coded.start,
-                num_samples: chunk.num_samples,
                 status: u32::try_from(status).unwrap_or(u32::MAX),
-                planes,
-                tools,
-                bits_bytes: chunk.bits_bytes,
-                num_escapes: chunk.num_escapes,
-                mode: chunk.mode,
-                conversion: u8::try_from(conversion).unwrap_or(0),
-                mapping: split.mapping,
-                symbol_bits: split.symbol_bits,
-                stored_bits: split.stored_bits,
-                zero_bits: split.zero_bits,
-                table,
-                unused: [0; 2],
-            });
-            output += num_samples * element_bytes;
+                ..part.record(index, chunk)
+            };
+            let key = (kernel, if kernel < TOOLS { record.table } else { 0 });
+            self.chunks.entry(key).or_default().push(record);
+            output += u64::from(chunk.num_samples) * element_bytes;
         }
         self.num_statuses = statuses.end;
         Ok(statuses)
-    }
-
-    /// Checks that places and status slots can still be counted when a plan is added.
-    fn check_room(&self, plan: &Plan) -> Result<(), Error> {
-        let (tables, tools) = match plan.coding() {
-            Coding::Rans(tables) => (tables.len(), 0),
-            Coding::Tools(tools, tables) => {
-                let palette = match &tools.classes {
-                    Classes::Palette(values) => values.len(),
-                    _ => 0,
-                };
-                (tables.len(), tools.context_tables.len() * 4 + palette * 8)
-            }
-            Coding::Packed(books) => (books.len(), 0),
-            _ => (0, 0),
-        };
-        // A table at its largest, and a chunk with a group of its own, each with what aligns it.
-        let most = self.bytes.len() as u64
-            + (tables as u64 + 1) * 8192
-            + tools as u64
-            + (self.num_statuses + plan.chunks().len()) as u64
-                * (size_of::<Chunk>() + 2 * size_of::<Group>()) as u64;
-        let limit = u64::from(u32::MAX) * ALIGN as u64;
-        if most > limit || self.num_statuses + plan.chunks().len() > u32::MAX as usize {
-            let what = "length of a work list";
-            return Err(ErrorKind::LimitExceeded {
-                what,
-                value: most,
-                limit,
-            }
-            .into());
-        }
-        Ok(())
     }
 
     /// Appends tables and tools; returns their places.
@@ -216,7 +182,7 @@ impl WorkList {
             for (_, chunks) in of_kernel {
                 let mut rest = chunks.as_slice();
                 while !rest.is_empty() {
-                    let (here, scratch_bytes) = with_scratch(rest);
+                    let (here, scratch_bytes) = with_scratch(rest, self.scratch_limit);
                     work.scratch_bytes = work.scratch_bytes.max(scratch_bytes);
                     rest = rest.get(here.len()..).unwrap_or_default();
                     work.push_launch(name, &[(0, &here)], TOOLS_GROUP_CHUNKS);
@@ -227,14 +193,13 @@ impl WorkList {
     }
 }
 
-/// As many of the first chunks as one launch has scratch memory for, at least one, each with its place there; and how
-/// much they need. Before, their
-/// places are lengths.
-fn with_scratch(chunks: &[Chunk]) -> (Vec<Chunk>, u64) {
+/// As many of the first chunks as have room in so much scratch memory, at least one, each with its place there; and how
+/// much they need. Before, their places are lengths.
+fn with_scratch(chunks: &[Chunk], limit: u64) -> (Vec<Chunk>, u64) {
     let (mut here, mut end) = (Vec::new(), 0u64);
     for chunk in chunks {
         let after = end.saturating_add(chunk.scratch);
-        if after > SCRATCH_BYTES && !here.is_empty() {
+        if after > limit && !here.is_empty() {
             break;
         }
         here.push(Chunk {

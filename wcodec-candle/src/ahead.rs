@@ -9,11 +9,11 @@ mod reading;
 mod state;
 
 use crate::decode;
-use crate::loader::{Decoded, Progress};
+use crate::events::{Decoded, Progress};
 use crate::names::Templates;
 use candle_core::{DType, Result, Tensor};
 use rayon::ThreadPool;
-use reading::ReadAhead;
+use reading::{ReadAhead, payload_of};
 use state::{Candidate, Job, State};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -125,6 +125,16 @@ impl Pipeline {
         self.core.report(id);
     }
 
+    /// What devices call for each tensor that they have decoded, if anybody wants to be told.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn on_whole(&self) -> Option<crate::device::OnWhole> {
+        let core = Arc::clone(&self.core);
+        let is_wanted = core.callbacks.on_decoded.is_some();
+        is_wanted.then(|| -> crate::device::OnWhole {
+            Arc::new(move |id, begin| core.decoded(id, begin, true))
+        })
+    }
+
     /// Notes that a tensor is asked for, and takes it if it was decoded ahead, waiting if that is under way.
     fn claim(&self, id: TensorId, dtype: DType) -> Option<Tensor> {
         let core = &self.core;
@@ -226,11 +236,20 @@ impl Core {
         }
         let begin = Instant::now();
         let tensor = decode::decode(&self.reader, id, dtype)?;
+        self.decoded(id, begin, false);
+        Ok(tensor)
+    }
+
+    /// Calls the callback of decoded tensors.
+    fn decoded(&self, id: TensorId, begin: Instant, on_device: bool) {
         if let Some(on_decoded) = &self.callbacks.on_decoded {
             let name = &self.reader.info(id).name;
-            on_decoded(Decoded { name, begin });
+            on_decoded(Decoded {
+                name,
+                begin,
+                on_device,
+            });
         }
-        Ok(tensor)
     }
 
     /// Counts a tensor that is handed out and calls the callback, on the thread that asked.
@@ -266,23 +285,6 @@ impl Core {
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// From its first part to the end of its last one.
-fn payload_of(reader: &Reader, id: TensorId) -> Range<u64> {
-    let info = reader.info(id);
-    let held_by = info
-        .duplicate_of
-        .map_or(info, |original| reader.info(original));
-    let start = held_by
-        .parts()
-        .next()
-        .map_or(0, |part| part.payload_offset_in_file);
-    let last = held_by.parts().next_back();
-    start..last.map_or(start, |part| {
-        part.payload_offset_in_file
-            .saturating_add(part.payload_bytes)
-    })
 }
 
 /// The number of layers that the model runs, if there is a config.json that says so.

@@ -37,16 +37,20 @@
 
 mod ahead;
 mod backend;
+mod builder;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod decode;
 #[cfg(any(test, feature = "cuda"))]
 mod device;
+mod events;
 mod loader;
 mod names;
 
 pub use backend::VarBuilderExt;
-pub use loader::{Decoded, LoaderBuilder, Progress, WcodecLoader};
+pub use builder::LoaderBuilder;
+pub use events::{Decoded, Progress};
+pub use loader::WcodecLoader;
 
 /// The snippet of the README compiles.
 #[cfg(doctest)]

@@ -8,10 +8,11 @@
 mod support;
 
 use candle_core::{DType, Device};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::recorder::{Recorder, overlap, payload_of};
+use support::recorder::{Recorder, damage, overlap, payload_of};
 use support::{Checkpoint, assert_same, mapped};
-use wcodec_candle::WcodecLoader;
+use wcodec_candle::{Decoded, WcodecLoader};
 
 const CPU: Device = Device::Cpu;
 const Q: &str = "self_attn.q_proj.weight";
@@ -136,4 +137,57 @@ fn a_panic_while_decoding_ahead_hangs_nothing() {
     assert!(outcome.is_err(), "the panic of the source comes through");
     vb.get_unchecked(&format!("model.layers.1.{UP}")).unwrap();
     loader.finish().unwrap();
+}
+
+/// Keeps the names of what was decoded.
+fn noting(into: &Arc<Mutex<Vec<String>>>) -> impl Fn(Decoded<'_>) + Send + Sync + 'static {
+    let (into, start) = (Arc::clone(into), Instant::now());
+    move |decoded| {
+        assert!(!decoded.on_device && (start..=Instant::now()).contains(&decoded.begin));
+        into.lock().unwrap().push(decoded.name.to_owned());
+    }
+}
+
+#[test]
+fn each_tensor_is_reported_once_when_it_was_decoded_whoever_did() {
+    let checkpoint = Checkpoint::five_layers();
+    for (ahead_bytes, threads) in [(256 << 20, 0), (256 << 20, 1), (0, 2)] {
+        let decoded = Arc::default();
+        let builder = WcodecLoader::builder().on_decoded(noting(&decoded));
+        let builder = builder.decode_ahead_bytes(ahead_bytes).threads(threads);
+        let loader = builder.open(&checkpoint.wcodec).unwrap();
+        for _ in 0..2 {
+            let vb = loader.var_builder(DType::F32, &CPU);
+            for name in loader.names() {
+                vb.get_unchecked(name).unwrap();
+                let is_reported = decoded.lock().unwrap().iter().any(|of| of == name);
+                assert!(is_reported, "{name} is whole and was not reported");
+            }
+            loader.finish().unwrap();
+            let mut names = std::mem::take(&mut *decoded.lock().unwrap());
+            names.sort();
+            let mut expected: Vec<&str> = loader.names().collect();
+            expected.sort_unstable();
+            assert_eq!(names, expected, "once each");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_is_not_reported() {
+    let checkpoint = Checkpoint::five_layers();
+    let mut bytes = checkpoint.bytes();
+    let broken = format!("model.layers.1.{Q}");
+    damage(&mut bytes, &broken);
+    let decoded = Arc::default();
+    let builder = WcodecLoader::builder().on_decoded(noting(&decoded));
+    let loader = builder.from_bytes(bytes).unwrap();
+    let vb = loader.var_builder(DType::F32, &CPU);
+    let failed = loader
+        .names()
+        .filter(|name| vb.get_unchecked(name).is_err());
+    assert_eq!(failed.collect::<Vec<_>>(), [&broken]);
+    loader.finish().unwrap();
+    let names = decoded.lock().unwrap();
+    assert!(names.len() + 1 == loader.names().count() && !names.contains(&broken));
 }

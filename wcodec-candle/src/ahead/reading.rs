@@ -1,6 +1,7 @@
 //! Which of the file the system is told to read while something else is decoded.
 
 use std::ops::Range;
+use wcodec::{Reader, TensorId};
 
 /// Bytes of the file that are read ahead of what is decoded: a few hundredths of a second of a fast disk.
 const WINDOW_BYTES: u64 = 64 << 20;
@@ -45,6 +46,23 @@ impl ReadAhead {
         self.asked.end = end;
         Some(new)
     }
+}
+
+/// Where a tensor lies in the file, or its original: from its first part to the end of its last one.
+pub(super) fn payload_of(reader: &Reader, id: TensorId) -> Range<u64> {
+    let info = reader.info(id);
+    let held_by = info
+        .duplicate_of
+        .map_or(info, |original| reader.info(original));
+    let start = held_by
+        .parts()
+        .next()
+        .map_or(0, |part| part.payload_offset_in_file);
+    let last = held_by.parts().next_back();
+    start..last.map_or(start, |part| {
+        part.payload_offset_in_file
+            .saturating_add(part.payload_bytes)
+    })
 }
 
 #[cfg(test)]

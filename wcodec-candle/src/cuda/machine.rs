@@ -4,10 +4,11 @@
     reason = "CUDA's interface; each call says why it may be made"
 )]
 
+use super::memory::{DeviceBuffer, Pinned};
 use crate::device::{Arguments, Lane, Machine, Staging, Stream};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError, LaunchConfig, PinnedHostSlice,
-    PushKernelArg, result, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError, LaunchConfig, PushKernelArg,
+    result, sys,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
@@ -25,23 +26,6 @@ pub(super) struct CudaMachine {
     copy: Arc<CudaStream>,
     lanes: [Arc<CudaStream>; 2],
     kernels: HashMap<&'static str, CudaFunction>,
-}
-
-/// Pinned host memory. Not write-combined: it is checked on the host.
-pub(super) struct Pinned {
-    memory: PinnedHostSlice<u8>,
-    address: *mut u8,
-    len: usize,
-}
-
-// SAFETY: the memory belongs to this value alone, and pinned memory is the same for every thread.
-unsafe impl Send for Pinned {}
-
-/// Device memory.
-pub(super) struct DeviceBuffer {
-    address: sys::CUdeviceptr,
-    len: usize,
-    context: Arc<CudaContext>,
 }
 
 impl CudaMachine {
@@ -104,30 +88,11 @@ impl Machine for CudaMachine {
     type Event = CudaEvent;
 
     fn staging(&self, bytes: usize) -> Result<Pinned> {
-        // SAFETY: it is zeroed before anything reads it.
-        let memory = unsafe { self.context.alloc_pinned_with_flags::<u8>(bytes, 0) };
-        let mut memory = memory.map_err(failed("allocating pinned memory"))?;
-        let address = memory
-            .as_mut_ptr()
-            .map_err(failed("allocating pinned memory"))?;
-        // SAFETY: `bytes` bytes were allocated there.
-        unsafe { address.write_bytes(0, bytes) };
-        Ok(Pinned {
-            memory,
-            address,
-            len: bytes,
-        })
+        Pinned::new(&self.context, bytes)
     }
 
     fn buffer(&self, bytes: usize) -> Result<DeviceBuffer> {
-        self.bind()?;
-        // SAFETY: nothing reads it before it is written; `DeviceBuffer` frees it, once.
-        let address = unsafe { result::malloc_sync(bytes) };
-        Ok(DeviceBuffer {
-            address: address.map_err(failed("allocating device memory"))?,
-            len: bytes,
-            context: Arc::clone(&self.context),
-        })
+        DeviceBuffer::new(&self.context, bytes)
     }
 
     fn upload(
@@ -190,18 +155,17 @@ impl Machine for CudaMachine {
         }
         let statuses = arguments
             .work
-            .at(&(arguments.statuses..arguments.work.len))
+            .at(&(arguments.statuses..arguments.work.len()))
             .ok_or_else(outside)?;
-        let scratch = arguments.scratch.map_or(0, |scratch| scratch.address);
+        let (payload, work) = (arguments.payload.address(), arguments.work.address());
+        let scratch = arguments.scratch.map_or(0, |scratch| scratch.address());
         let config = LaunchConfig {
             grid_dim: (launch.grid, 1, 1),
             block_dim: (launch.block, 1, 1),
             shared_mem_bytes: launch.shared_bytes,
         };
         let mut builder = self.stream(stream).launch_builder(function);
-        builder
-            .arg(&arguments.payload.address)
-            .arg(&arguments.work.address);
+        builder.arg(&payload).arg(&work);
         builder.arg(&scratch).arg(&statuses);
         builder.arg(&launch.first).arg(&launch.count);
         // SAFETY: these are the arguments of every kernel of `KERNELS`, and the buffers hold what `WorkList` laid out
@@ -236,47 +200,6 @@ impl Machine for CudaMachine {
         self.stream(stream)
             .synchronize()
             .map_err(failed("decoding"))
-    }
-}
-
-impl Staging for Pinned {
-    fn bytes(&mut self) -> &[u8] {
-        self.shared()
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: allocated with this length, zeroed, freed with `self.memory` only; exclusive as long as `self` is.
-        unsafe { std::slice::from_raw_parts_mut(self.address, self.len) }
-    }
-}
-
-impl Pinned {
-    fn shared(&self) -> &[u8] {
-        // SAFETY: allocated with this length, zeroed, freed with `self.memory` only; shared as long as `self` is.
-        unsafe { std::slice::from_raw_parts(self.address, self.len) }
-    }
-}
-
-impl std::fmt::Debug for Pinned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.memory.fmt(f)
-    }
-}
-
-impl DeviceBuffer {
-    /// The address of a range that lies within the buffer.
-    fn at(&self, range: &Range<usize>) -> Option<sys::CUdeviceptr> {
-        let lies_within = range.start <= range.end && range.end <= self.len;
-        lies_within.then(|| self.address + range.start as u64)
-    }
-}
-
-impl Drop for DeviceBuffer {
-    fn drop(&mut self) {
-        self.context.record_err(self.context.bind_to_thread());
-        // SAFETY: allocated by `CudaMachine::buffer`, and no work that uses it is left by the contract of `Machine`.
-        self.context
-            .record_err(unsafe { result::free_sync(self.address) });
     }
 }
 

@@ -2,15 +2,15 @@
 //! [`finish`](Devices::finish).
 
 mod machine;
+mod memory;
 mod output;
 mod warm;
 
-use crate::device::{Budget, Fault, Session};
+use crate::device::{Budget, Fault, OnWhole, Session, Sessions, Setup, lane_of};
 use candle_core::cuda_backend::DeviceId;
 use candle_core::{CudaDevice, DType, Error, Result, Tensor};
 use machine::CudaMachine;
 use output::Output;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use wcodec::{Reader, TensorId};
@@ -21,61 +21,46 @@ const MAX_READERS: usize = 4;
 
 /// The devices that a file is loaded to.
 pub(crate) struct Devices {
-    shared: Arc<Shared>,
+    reader: Arc<Reader>,
+    sessions: Arc<Sessions<DeviceId, CudaMachine>>,
     /// Threads that make devices ready.
     helpers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-struct Shared {
-    reader: Arc<Reader>,
-    budget: Budget,
-    /// Devices do not wait for each other: this lock is held only to find a place in it.
-    places: Mutex<HashMap<DeviceId, Place>>,
-}
-
-/// Where a device's session is, once there is one.
-type Place = Arc<Mutex<Option<Arc<Opened>>>>;
-
-/// A session and its device. The fields are dropped in their order.
-struct Opened {
-    session: Session<CudaMachine>,
-    machine: Arc<CudaMachine>,
-}
-
 impl Devices {
-    /// Nothing is opened yet; each device may take `device_bytes` for itself.
-    pub(crate) fn new(reader: Arc<Reader>, device_bytes: u64) -> Self {
+    /// Nothing is opened yet; each device may take `device_bytes` for itself. `on_whole` is told of tensors when they
+    /// are known to be decoded.
+    pub(crate) fn new(reader: &Arc<Reader>, device_bytes: u64, on_whole: Option<OnWhole>) -> Self {
         let parts = reader.ids().flat_map(|id| reader.parts(id));
         let largest = parts
             .map(|part| part.file.end.saturating_sub(part.file.start))
             .max();
         let in_memory = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
-        let budget = Budget::divide(in_memory(device_bytes), in_memory(largest.unwrap_or(0)));
-        let shared = Shared {
-            reader,
-            budget,
-            places: Mutex::default(),
+        let num_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let setup = Setup {
+            reader: Arc::clone(reader),
+            budget: Budget::divide(in_memory(device_bytes), in_memory(largest.unwrap_or(0))),
+            lane_of,
+            num_readers: num_cores.min(MAX_READERS),
+            on_whole,
         };
         Self {
-            shared: Arc::new(shared),
+            reader: Arc::clone(reader),
+            sessions: Arc::new(Sessions::new(setup)),
             helpers: Mutex::default(),
         }
     }
 
     /// Begins to read for a device, and to make it ready, behind the caller's back. What fails fails again in `fetch`.
     pub(crate) fn begin(&self, device: &CudaDevice) {
-        let place = self.shared.place(device);
-        let (shared, device) = (Arc::clone(&self.shared), device.clone());
+        if self.sessions.begin_anew(device.id()) {
+            return;
+        }
+        let (sessions, device) = (Arc::clone(&self.sessions), device.clone());
         let thread = std::thread::Builder::new().name("wcodec-cuda".into());
         let helper = thread.spawn(move || {
-            let opened = lock(&place).as_ref().map(Arc::clone);
-            match opened {
-                Some(opened) => opened.session.forget_asked(),
-                None => {
-                    let _ = shared.open(&place, &device);
-                    warm::warm_up(&device);
-                }
-            }
+            let _ = open(&sessions, &device);
+            warm::warm_up(&device);
         });
         if let Ok(helper) = helper {
             lock(&self.helpers).push(helper);
@@ -93,26 +78,20 @@ impl Devices {
         dtype: DType,
         device: &CudaDevice,
     ) -> Result<Option<Tensor>> {
-        let reader = &*self.shared.reader;
-        let place = self.shared.place(device);
+        let reader = &*self.reader;
         let named = |error: wcodec::Error| Error::wrap(error.in_tensor(&reader.info(id).name));
-        let opened = self.shared.open(&place, device).map_err(named)?;
+        let session = open(&self.sessions, device).map_err(named)?;
         let output = Output {
             reader,
-            opened: &opened,
+            session: &session,
             device,
             id,
         };
-        let tensor = output.load(dtype);
-        // Who was overtaken by `finish` ends the session, and must not lose its errors.
-        if let Some(last) = Arc::into_inner(opened) {
-            last.session.close().map_err(Fault::into_candle)?;
-        }
-        tensor
+        output.load(dtype)
     }
 
     /// Waits for everything that was enqueued on any device, frees what was needed for it, and puts candle back on one
-    /// stream.
+    /// stream. A tensor asked for afterwards opens a session of its device anew.
     ///
     /// # Errors
     ///
@@ -121,72 +100,37 @@ impl Devices {
         for helper in std::mem::take(&mut *lock(&self.helpers)) {
             let _ = helper.join();
         }
-        let mut result = Ok(());
-        for opened in self.shared.take() {
-            result = result.and(opened.session.close());
-        }
-        result.map_err(Fault::into_candle)
+        self.sessions.finish().map_err(Fault::into_candle)
     }
 }
 
 impl Drop for Devices {
-    /// Models drop their `VarBuilder` while they are built, so this does not wait for the devices: a thread does.
+    /// Models drop their `VarBuilder` while they are built, so this does not wait for the devices: a thread does, which
+    /// nobody joins. If the process ends before it does, the driver frees what is left, and an error that it would have
+    /// printed is not seen: who has to know calls `finish`.
     fn drop(&mut self) {
         let helpers = std::mem::take(&mut *lock(&self.helpers));
-        if helpers.is_empty() && lock(&self.shared.places).is_empty() {
+        if helpers.is_empty() && self.sessions.is_empty() {
             return;
         }
-        let shared = Arc::clone(&self.shared);
+        let sessions = Arc::clone(&self.sessions);
         let end = move || {
             helpers.into_iter().for_each(|helper| drop(helper.join()));
-            for opened in shared.take() {
-                if let Err(fault) = opened.session.close() {
-                    // A tensor is wrong, and there is nobody left to be told but the user.
-                    eprintln!(
-                        "wcodec: {fault} (found after the loader was dropped; WcodecLoader::finish returns it)"
-                    );
-                }
-            }
+            sessions.abandon();
         };
         // Without a thread, the last to drop the sessions waits for the devices.
-        drop(
-            std::thread::Builder::new()
-                .name("wcodec-cuda-end".into())
-                .spawn(end),
-        );
+        let thread = std::thread::Builder::new().name("wcodec-cuda-end".into());
+        drop(thread.spawn(end));
     }
 }
 
-impl Shared {
-    fn place(&self, device: &CudaDevice) -> Place {
-        Arc::clone(lock(&self.places).entry(device.id()).or_default())
-    }
-
-    /// The session at a place, opened now if need be.
-    fn open(&self, place: &Place, device: &CudaDevice) -> wcodec::Result<Arc<Opened>> {
-        let mut place = lock(place);
-        if let Some(opened) = &*place {
-            return Ok(Arc::clone(opened));
-        }
-        let machine = Arc::new(CudaMachine::new(device.cuda_stream().context())?);
-        let num_readers = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MAX_READERS);
-        let reader = Arc::clone(&self.reader);
-        let session = Session::open(Arc::clone(&machine), reader, &self.budget, num_readers)?;
-        let opened = Arc::new(Opened { session, machine });
-        *place = Some(Arc::clone(&opened));
-        Ok(opened)
-    }
-
-    /// Takes out every session that is open.
-    fn take(&self) -> Vec<Arc<Opened>> {
-        let places: Vec<Place> = lock(&self.places).drain().map(|(_, place)| place).collect();
-        places
-            .iter()
-            .filter_map(|place| lock(place).take())
-            .collect()
-    }
+/// A device's session, opened now if need be.
+fn open(
+    sessions: &Sessions<DeviceId, CudaMachine>,
+    device: &CudaDevice,
+) -> wcodec::Result<Arc<Session<CudaMachine>>> {
+    let machine = || Ok(Arc::new(CudaMachine::new(device.cuda_stream().context())?));
+    sessions.open(device.id(), machine)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,12 +1,13 @@
 //! Tensors that a lane fills: allocated on candle's stream, written on ours.
 #![expect(unsafe_code, reason = "memory is allocated for a kernel to fill")]
 
-use super::Opened;
-use super::machine::failed;
+use super::machine::{CudaMachine, failed};
 use crate::decode::shape_of;
-use crate::device::{Lane, Outcome, Target};
+use crate::device::{Fault, Outcome, Session, Target, lane_of};
 use candle_core::cuda_backend::CudaStorageSlice;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtrMut, DeviceRepr};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaSlice, DevicePtrMut, DeviceRepr, DriverError, SyncOnDrop,
+};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, CudaStorage, DType, Result, Storage, Tensor};
 use float8::F8E4M3;
@@ -14,13 +15,10 @@ use half::{bf16, f16};
 use wcodec::{Dtype, Reader, TensorId};
 use wcodec_kernels::Element;
 
-/// Bytes from which a tensor that is used last waits for the others.
-const LARGE_BYTES: u64 = 1 << 20;
-
 /// One tensor on its way.
 pub(super) struct Output<'a> {
     pub(super) reader: &'a Reader,
-    pub(super) opened: &'a Opened,
+    pub(super) session: &'a Session<CudaMachine>,
     pub(super) device: &'a CudaDevice,
     pub(super) id: TensorId,
 }
@@ -107,11 +105,8 @@ impl Output<'_> {
         let named = |error: wcodec::Error| candle_core::Error::wrap(error.in_tensor(&info.name));
         // Packed elements come out as they are stored.
         let stored_bytes = (info.raw_bytes / len.max(1)).max(1);
-        let lane = match info.raw_bytes >= LARGE_BYTES && is_used_last(&info.name) {
-            true => Lane::Last,
-            false => Lane::Layers,
-        };
-        let stream = self.opened.machine.lane(lane);
+        let lane = lane_of(info);
+        let stream = self.session.machine().lane(lane);
         let candles = self.device.cuda_stream();
         // SAFETY: the kernels write every element before candle reads one: its work waits for the slice's `write`
         // event, and the slice is handed out only if all parts of the tensor were enqueued.
@@ -129,29 +124,30 @@ impl Output<'_> {
             output_bytes: size_of::<T>() as u64,
             lane,
         };
-        let outcome = self.opened.session.decode(self.id, &target);
-        drop(record);
-        let outcome = outcome.map_err(crate::device::Fault::into_candle)?;
-        // The event may have failed to be made or recorded, and cudarc keeps that for the next who asks.
-        let recorded = candles.context().check_err();
-        if outcome == Outcome::LeftToHost {
+        let outcome = self.session.decode(self.id, &target);
+        let recorded = record_write(record);
+        if outcome.map_err(Fault::into_candle)? == Outcome::LeftToHost {
             return Ok(None);
         }
-        if recorded.is_err() || !is_waited_for {
+        if !is_waited_for || !matches!(recorded, Ok(true)) {
             // Nobody will wait for the event: the host does, here.
-            let settled = self.opened.session.settle(lane);
-            settled.map_err(crate::device::Fault::into_candle)?;
+            self.session.settle(lane).map_err(Fault::into_candle)?;
         }
         recorded.map_err(|error| named(failed("recording an event")(error)))?;
         Ok(Some(wrap(slice)))
     }
 }
 
-/// Whether a model fetches a tensor of that name early and uses it last.
-fn is_used_last(name: &str) -> bool {
-    let mut components = name.split('.');
-    components.any(|component| matches!(component, "lm_head" | "output" | "embed_out"))
-        && !name
-            .split('.')
-            .any(|component| component.parse::<u64>().is_ok())
+/// Records a slice's `write` event where its guard would, on the lane behind its decoding; whether it has one.
+///
+/// The guard itself would leave an error with the context, for whichever thread asks next; here it belongs to the
+/// tensor whose event it is.
+fn record_write(mut record: SyncOnDrop<'_>) -> std::result::Result<bool, DriverError> {
+    let SyncOnDrop::Record(target) = &mut record else {
+        return Ok(false);
+    };
+    match target.take() {
+        Some((event, stream)) => event.record(stream).map(|()| true),
+        None => Ok(false),
+    }
 }

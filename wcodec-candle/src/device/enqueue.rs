@@ -1,10 +1,13 @@
 //! What whoever asks for a tensor does with each extent it lies in: work lists out of plans, onto a lane.
 
-use super::lane::{Owner, Sequence};
+use super::lane::{PartStatuses, Sequence};
 use super::layout::{Extent, Group};
 use super::machine::{Machine, Piece, Staging};
+use super::report::Load;
+use super::shared::Shared;
 use super::slot::{Content, Slot, out_of_place};
-use super::{Outcome, Shared, Target, lock};
+use super::{Outcome, Target, lock};
+use std::sync::Arc;
 use wcodec::{Result, TensorId};
 use wcodec_kernels::Work;
 
@@ -12,7 +15,7 @@ impl<M: Machine> Shared<M> {
     /// Enqueues the decoding of the parts of one extent.
     pub(super) fn decode_group(
         &self,
-        id: TensorId,
+        load: &Arc<Load>,
         group: &Group,
         target: &Target,
     ) -> Result<Outcome> {
@@ -22,7 +25,7 @@ impl<M: Machine> Shared<M> {
         // Together if all are planned and their work fits a block, else one by one.
         let plans = content.plans.get(group.members.clone());
         if plans.is_some_and(|plans| plans.iter().all(Option::is_some)) {
-            let outcome = self.enqueue(id, group, (slot, &mut content), target)?;
+            let outcome = self.enqueue(load, group, (slot, &mut content), target)?;
             if outcome != Outcome::LeftToHost || group.members.len() == 1 {
                 return Ok(outcome);
             }
@@ -33,8 +36,8 @@ impl<M: Machine> Shared<M> {
                 extent: group.extent,
                 members: member..member + 1,
             };
-            let is_planned_here = self.plan_again(id, group.extent, member, &mut content)?;
-            outcome = self.enqueue(id, &alone, (slot, &mut content), target)?;
+            let is_planned_here = self.plan_again(load.id, group.extent, member, &mut content)?;
+            outcome = self.enqueue(load, &alone, (slot, &mut content), target)?;
             if let (true, Some(plan)) = (is_planned_here, content.plans.get_mut(member)) {
                 *plan = None;
             }
@@ -71,17 +74,18 @@ impl<M: Machine> Shared<M> {
     /// Enqueues parts that are planned.
     fn enqueue(
         &self,
-        id: TensorId,
+        load: &Arc<Load>,
         group: &Group,
         (slot, content): (&Slot<M>, &mut Content<M>),
         target: &Target,
     ) -> Result<Outcome> {
-        let Some((work, owners)) = self.work(id, group, content, target)? else {
+        let Some((work, parts)) = self.work(group, content, target)? else {
             return Ok(Outcome::LeftToHost);
         };
         let sequence = Sequence {
             work: &work,
-            owners,
+            load,
+            parts,
             payload: &slot.payload,
             copied: content.copied.as_ref().ok_or_else(out_of_place)?,
         };
@@ -89,7 +93,7 @@ impl<M: Machine> Shared<M> {
             .lanes
             .get(target.lane.index())
             .ok_or_else(out_of_place)?;
-        let enqueued = lock(lane).enqueue(&*self.machine, (&self.reader, &self.latch), sequence)?;
+        let enqueued = lock(lane).enqueue(&*self.machine, &self.report, sequence)?;
         match enqueued {
             Some(event) => {
                 content.use_until(target.lane, event);
@@ -102,11 +106,10 @@ impl<M: Machine> Shared<M> {
     /// The work of parts that are planned; `None` if the kernels refuse one.
     fn work(
         &self,
-        id: TensorId,
         group: &Group,
         content: &Content<M>,
         target: &Target,
-    ) -> Result<Option<(Work, Vec<Owner>)>> {
+    ) -> Result<Option<(Work, Vec<PartStatuses>)>> {
         let extent = self.extent(group.extent)?;
         let members = extent
             .members
@@ -129,14 +132,13 @@ impl<M: Machine> Shared<M> {
                 element: target.element,
             });
         }
-        let work = self.machine.work(&pieces);
+        let work = self.machine.work(&pieces, self.scratch_bytes);
         Ok(work.map(|(work, statuses)| {
-            let owner = |(piece, statuses): (&Piece<'_>, std::ops::Range<usize>)| Owner {
-                id,
+            let part = |(piece, statuses): (&Piece<'_>, std::ops::Range<usize>)| PartStatuses {
                 first_status: statuses.start,
                 chunks: numbers(piece),
             };
-            (work, pieces.iter().zip(statuses).map(owner).collect())
+            (work, pieces.iter().zip(statuses).map(part).collect())
         }))
     }
 

@@ -1,11 +1,11 @@
 //! A stream on which parts are decoded, with the memory of its launches.
 
-use super::latch::Latch;
 use super::machine::{Arguments, Lane, Machine, Staging, Stream};
+use super::report::{Load, Report};
 use super::slot::out_of_place;
 use std::ops::Range;
 use std::sync::Arc;
-use wcodec::{Error, Reader, Result, TensorId};
+use wcodec::{Error, Result};
 use wcodec_kernels::{Work, status_error};
 
 /// Where work and statuses begin in a block.
@@ -36,14 +36,13 @@ struct Pending<M: Machine> {
     event: Arc<M::Event>,
     /// Where the statuses begin in the block.
     statuses: usize,
-    owners: Vec<Owner>,
+    load: Arc<Load>,
+    parts: Vec<PartStatuses>,
 }
 
-/// Whose statuses these are.
+/// Where the statuses of a part lie.
 #[derive(Debug, Clone)]
-pub(super) struct Owner {
-    /// As it was asked for.
-    pub(super) id: TensorId,
+pub(super) struct PartStatuses {
     /// The first of its statuses.
     pub(super) first_status: usize,
     /// The chunk that each status speaks of.
@@ -53,7 +52,8 @@ pub(super) struct Owner {
 /// What to enqueue.
 pub(super) struct Sequence<'a, M: Machine> {
     pub(super) work: &'a Work,
-    pub(super) owners: Vec<Owner>,
+    pub(super) load: &'a Arc<Load>,
+    pub(super) parts: Vec<PartStatuses>,
     pub(super) payload: &'a M::Buffer,
     /// Over when the payload is on the device.
     pub(super) copied: &'a M::Event,
@@ -82,7 +82,7 @@ impl<M: Machine> LaneState<M> {
     pub(super) fn enqueue(
         &mut self,
         machine: &M,
-        (reader, latch): (&Reader, &Latch),
+        report: &Report,
         sequence: Sequence<'_, M>,
     ) -> Result<Option<Arc<M::Event>>> {
         let work_bytes = sequence.work.bytes.len();
@@ -100,7 +100,7 @@ impl<M: Machine> LaneState<M> {
         self.next = (at + 1) % self.blocks.len().max(1);
         let scratch = self.scratch.as_ref().map(|(buffer, _)| buffer);
         let block = self.blocks.get_mut(at).ok_or_else(out_of_place)?;
-        block.settle(machine, reader, latch)?;
+        block.settle(machine, report)?;
         let space = block.staging.bytes_mut().get_mut(..work_bytes);
         space
             .ok_or_else(out_of_place)?
@@ -112,8 +112,10 @@ impl<M: Machine> LaneState<M> {
                 block.pending = Some(Pending {
                     event: Arc::clone(&event),
                     statuses: statuses_at,
-                    owners: sequence.owners,
+                    load: Arc::clone(sequence.load),
+                    parts: sequence.parts,
                 });
+                sequence.load.enqueued();
                 Ok(Some(event))
             }
             Err(error) => {
@@ -145,12 +147,12 @@ impl<M: Machine> LaneState<M> {
     }
 
     /// Notes the statuses of what is over, without waiting.
-    pub(super) fn poll(&mut self, machine: &M, reader: &Reader, latch: &Latch) -> Result<()> {
+    pub(super) fn poll(&mut self, machine: &M, report: &Report) -> Result<()> {
         for block in &mut self.blocks {
             if let Some(pending) = &block.pending
                 && machine.is_over(&pending.event)?
             {
-                block.settle(machine, reader, latch)?;
+                block.settle(machine, report)?;
             }
         }
         Ok(())
@@ -158,10 +160,10 @@ impl<M: Machine> LaneState<M> {
 
     /// Waits for everything that was enqueued and notes its statuses. The first failure, if waiting fails; nothing is
     /// left to wait for then, either.
-    pub(super) fn finish(&mut self, machine: &M, reader: &Reader, latch: &Latch) -> Result<()> {
+    pub(super) fn finish(&mut self, machine: &M, report: &Report) -> Result<()> {
         let mut result = Ok(());
         for block in &mut self.blocks {
-            result = result.and(block.settle(machine, reader, latch)); // its error names the tensor
+            result = result.and(block.settle(machine, report)); // its error names the tensor
             block.pending = None;
         }
         result = result.and(machine.drain(Stream::Lane(self.lane)));
@@ -198,40 +200,31 @@ impl<M: Machine> Block<M> {
         machine.record(stream)
     }
 
-    /// Waits until what the block was last used for is over, and latches what its statuses say.
-    fn settle(&mut self, machine: &M, reader: &Reader, latch: &Latch) -> Result<()> {
+    /// Waits until what the block was last used for is over, and reports what its statuses say.
+    fn settle(&mut self, machine: &M, report: &Report) -> Result<()> {
         let Some(pending) = &self.pending else {
             return Ok(());
         };
-        let name = |owner: &Owner| reader.info(owner.id).name.as_str();
         if let Err(error) = machine.synchronize(&pending.event) {
-            let named = pending.owners.first().map(name);
-            return Err(match named {
-                Some(name) => error.in_tensor(name),
-                None => error,
-            });
+            return Err(report.place(error, pending.load.id));
         }
         let statuses = self
             .staging
             .bytes()
             .get(pending.statuses..)
             .unwrap_or_default();
-        for owner in &pending.owners {
-            let codes = statuses
-                .chunks_exact(STATUS_BYTES)
-                .map(|code| <[u8; STATUS_BYTES]>::try_from(code).map_or(0, u32::from_le_bytes));
-            let own = codes.skip(owner.first_status);
-            if let Some((&chunk, code)) = owner.chunks.iter().zip(own).find(|&(_, code)| code != 0)
-            {
-                let error = Error::from(status_error(code))
-                    .in_chunk(chunk)
-                    .in_tensor(name(owner));
-                latch.set(match reader.path() {
-                    Some(path) => error.in_file(path),
-                    None => error,
-                });
+        let codes = statuses
+            .chunks_exact(STATUS_BYTES)
+            .map(|code| <[u8; STATUS_BYTES]>::try_from(code).map_or(0, u32::from_le_bytes));
+        for part in &pending.parts {
+            let own = codes.clone().skip(part.first_status);
+            if let Some((&chunk, code)) = part.chunks.iter().zip(own).find(|&(_, code)| code != 0) {
+                pending.load.spoil();
+                let error = Error::from(status_error(code)).in_chunk(chunk);
+                report.fail(report.place(error, pending.load.id));
             }
         }
+        report.over(&pending.load);
         self.pending = None;
         Ok(())
     }

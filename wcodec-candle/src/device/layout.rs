@@ -1,7 +1,11 @@
 //! Which bytes of the file travel together: runs of whole parts, each read and copied to the device at once.
 
+use super::machine::Lane;
 use std::ops::Range;
-use wcodec::{Reader, TensorId};
+use wcodec::{Reader, TensorId, TensorInfo};
+
+/// Which lane a tensor is decoded on.
+pub(crate) type LaneOf = fn(&TensorInfo) -> Lane;
 
 /// Parts lie this far apart at most within an extent: the padding of FORMAT.md 2.3.
 const MAX_GAP_BYTES: u64 = 64;
@@ -17,6 +21,15 @@ pub(super) struct Extent {
     /// Where it lies in the file.
     pub(super) bytes: Range<u64>,
     pub(super) members: Vec<Member>,
+    /// The lane of all its tensors; their duplicates' may be another.
+    pub(super) lane: Lane,
+    is_small: bool,
+}
+
+/// What parts have in common that share an extent.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    lane: Lane,
     is_small: bool,
 }
 
@@ -49,7 +62,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Cuts a file into extents of at most `capacity` bytes.
-    pub(super) fn new(reader: &Reader, capacity: usize) -> Self {
+    pub(super) fn new(reader: &Reader, capacity: usize, lane_of: LaneOf) -> Self {
         let mut layout = Self {
             extents: Vec::new(),
             tensors: Vec::new(),
@@ -57,7 +70,7 @@ impl Layout {
         for id in reader.ids() {
             let groups = match reader.info(id).duplicate_of {
                 Some(original) => layout.groups(original).map(<[Group]>::to_vec),
-                None => layout.place(reader, id, capacity),
+                None => layout.place(reader, id, (capacity, lane_of)),
             };
             layout.tensors.push(groups);
         }
@@ -74,9 +87,17 @@ impl Layout {
     }
 
     /// Adds a tensor's parts; `None` if there are none, or one does not fit an extent.
-    fn place(&mut self, reader: &Reader, id: TensorId, capacity: usize) -> Option<Vec<Group>> {
+    fn place(
+        &mut self,
+        reader: &Reader,
+        id: TensorId,
+        (capacity, lane_of): (usize, LaneOf),
+    ) -> Option<Vec<Group>> {
         let info = reader.info(id);
-        let is_small = info.coded_bytes() < SMALL_TENSOR_BYTES;
+        let kind = Kind {
+            lane: lane_of(info),
+            is_small: info.coded_bytes() < SMALL_TENSOR_BYTES,
+        };
         let parts = reader.parts(id);
         let fits = |bytes: &Range<u64>| {
             usize::try_from(bytes.end.saturating_sub(bytes.start)).is_ok_and(|len| len <= capacity)
@@ -86,7 +107,7 @@ impl Layout {
         }
         let mut groups: Vec<Group> = Vec::new();
         for (part, info) in parts.into_iter().enumerate() {
-            let at = self.extent_for(&info.file, is_small, &fits);
+            let at = self.extent_for(&info.file, kind, &fits);
             let extent = self.extents.get_mut(at)?;
             extent.bytes.end = info.file.end;
             let payload = within(&extent.bytes, &info.file)?;
@@ -112,12 +133,12 @@ impl Layout {
     fn extent_for(
         &mut self,
         file: &Range<u64>,
-        is_small: bool,
+        kind: Kind,
         fits: &dyn Fn(&Range<u64>) -> bool,
     ) -> usize {
         let joins = self.extents.last().is_some_and(|last| {
             let gap = file.start.checked_sub(last.bytes.end);
-            last.is_small == is_small
+            (last.lane, last.is_small) == (kind.lane, kind.is_small)
                 && gap.is_some_and(|gap| gap <= MAX_GAP_BYTES)
                 && file
                     .start
@@ -129,7 +150,8 @@ impl Layout {
             self.extents.push(Extent {
                 bytes: file.clone(),
                 members: Vec::new(),
-                is_small,
+                lane: kind.lane,
+                is_small: kind.is_small,
             });
         }
         self.extents.len() - 1

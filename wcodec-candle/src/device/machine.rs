@@ -19,7 +19,8 @@ pub(crate) enum Stream {
 pub(crate) enum Lane {
     /// What the model uses in the order in which it asks for it.
     Layers,
-    /// What it asks for early and uses last: behind everything else that the device has to do.
+    /// What it may ask for early but uses last: on a stream of the least priority, and read behind the layers where
+    /// nobody waits for it.
     Last,
 }
 
@@ -117,15 +118,23 @@ pub(crate) trait Machine: Send + Sync + 'static {
     /// Blocks until everything on a stream is over.
     fn drain(&self, stream: Stream) -> Result<()>;
 
-    /// The work of decoding some parts, with the status slots of each; `None` if the kernels refuse one of them.
-    fn work(&self, pieces: &[Piece<'_>]) -> Option<(Work, Vec<Range<usize>>)> {
-        work_list(pieces)
+    /// The work of decoding some parts in launches that take at most `scratch_bytes` of scratch memory, with the status
+    /// slots of each; `None` if the kernels refuse one of them.
+    fn work(
+        &self,
+        pieces: &[Piece<'_>],
+        scratch_bytes: usize,
+    ) -> Option<(Work, Vec<Range<usize>>)> {
+        work_list(pieces, scratch_bytes)
     }
 }
 
-/// The work list of some parts, with the status slots of each; `None` if the kernels refuse one of them.
-pub(super) fn work_list(pieces: &[Piece<'_>]) -> Option<(Work, Vec<Range<usize>>)> {
-    let mut list = WorkList::new();
+/// See [`Machine::work`].
+pub(super) fn work_list(
+    pieces: &[Piece<'_>],
+    scratch_bytes: usize,
+) -> Option<(Work, Vec<Range<usize>>)> {
+    let mut list = WorkList::with_scratch_bytes(scratch_bytes as u64);
     let push =
         |piece: &Piece<'_>| list.push(piece.plan, piece.payload, piece.output, piece.element);
     let statuses = pieces.iter().map(push).collect::<Result<_>>().ok()?;

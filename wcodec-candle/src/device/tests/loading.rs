@@ -2,12 +2,12 @@
 
 use super::fake::Fake;
 use super::support::{
-    Behaviour, Loaded, SLOW, SMALL, Source, all, assert_clean, encode, file, load,
+    Behaviour, Loaded, NUM_HEADS, SLOW, SMALL, Source, all, assert_clean, encode, file, lane_of,
+    load, open,
 };
 use crate::device::layout::Layout;
-use crate::device::{Budget, Lane, Session};
+use crate::device::{Budget, Lane};
 use safetensors::Dtype;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use wcodec::TensorId;
@@ -16,7 +16,7 @@ use wcodec::TensorId;
 fn extents_hold_every_part_once_aligned_and_within_capacity() {
     let reader = Source::new(file(20)).reader();
     for capacity in [30_000, 64 << 10, 1 << 20] {
-        let layout = Layout::new(&reader, capacity);
+        let layout = Layout::new(&reader, capacity, lane_of);
         let mut num_parts = 0;
         for id in reader.ids() {
             let parts = reader.parts(id);
@@ -63,13 +63,22 @@ fn extents_hold_every_part_once_aligned_and_within_capacity() {
             .iter()
             .map(|extent| extent.bytes.end - extent.bytes.start);
         assert!(lens.max().unwrap() <= capacity as u64);
-        if capacity == 1 << 20 {
-            assert!(
-                layout.extents().len() <= 2,
-                "what is small travels together"
-            );
-        }
     }
+}
+
+#[test]
+fn what_is_small_travels_together_but_heads_by_themselves() {
+    let reader = Source::new(file(20)).reader();
+    let layout = Layout::new(&reader, 1 << 20, lane_of);
+    let [layers, heads] = Lane::ALL.map(|lane| {
+        let extents = layout.extents().iter();
+        let extents = extents.filter(|extent| extent.lane == lane);
+        extents
+            .map(|extent| extent.members.len())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(heads.iter().sum::<usize>(), NUM_HEADS);
+    assert!(layers.len() <= 1 + NUM_HEADS, "{layers:?}");
 }
 
 #[test]
@@ -80,7 +89,7 @@ fn every_tensor_is_bit_equal_in_file_order_and_backwards_and_twice() {
     let twice: Vec<_> = forwards.iter().flat_map(|&id| [id, id]).collect();
     for (order, widen) in [(forwards, false), (backwards, true), (twice, true)] {
         let (fake, ledger) = Fake::new(&reader, SLOW);
-        let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &SMALL, 2).unwrap();
+        let session = open(&fake, &reader, &SMALL, 2).unwrap();
         let load = |&id: &TensorId| load(&session, &fake, &reader, id, widen).unwrap();
         let loaded: Vec<Loaded> = order.iter().map(load).collect();
         session.close().unwrap();
@@ -113,7 +122,7 @@ fn the_real_kernels_decode_the_same_on_the_emulator() {
             ..SMALL
         };
         let (fake, ledger) = Fake::new(&reader, behaviour);
-        let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &budget, 2).unwrap();
+        let session = open(&fake, &reader, &budget, 2).unwrap();
         let load = |id| load(&session, &fake, &reader, id, widen).unwrap();
         let loaded: Vec<Loaded> = all(&reader).into_iter().map(load).collect();
         session.close().unwrap();
@@ -135,7 +144,7 @@ fn a_get_returns_before_its_decoding_is_over() {
     let reader = Source::new(file(1)).reader();
     let delay = Duration::from_millis(100);
     let (fake, ledger) = Fake::new(&reader, Behaviour { delay, ..SLOW });
-    let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &SMALL, 1).unwrap();
+    let session = open(&fake, &reader, &SMALL, 1).unwrap();
     let id = reader.find("layers.0.q").unwrap();
     let loaded = load(&session, &fake, &reader, id, false).unwrap();
     // Wait, upload, clear, launch and download lie before it on the stream.
@@ -152,7 +161,7 @@ fn a_get_returns_before_its_decoding_is_over() {
 fn several_threads_share_a_ring_of_two_slots() {
     let reader = Source::new(file(5)).reader();
     let (fake, ledger) = Fake::new(&reader, SLOW);
-    let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &SMALL, 2).unwrap();
+    let session = open(&fake, &reader, &SMALL, 2).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (session, fake, reader) = (&session, &fake, &reader);
@@ -191,7 +200,7 @@ fn a_tensor_of_many_parts_goes_through_a_ring_smaller_than_itself() {
         ..SMALL
     };
     let (fake, ledger) = Fake::new(&reader, SLOW);
-    let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &budget, 2).unwrap();
+    let session = open(&fake, &reader, &budget, 2).unwrap();
     let loaded = load(&session, &fake, &reader, id, true).unwrap();
     session.close().unwrap();
     assert!(loaded.memory.is_some());
@@ -205,7 +214,7 @@ fn a_tensor_of_many_parts_goes_through_a_ring_smaller_than_itself() {
         ..budget
     };
     let (fake, _) = Fake::new(&reader, SLOW);
-    let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &budget, 2).unwrap();
+    let session = open(&fake, &reader, &budget, 2).unwrap();
     assert!(
         load(&session, &fake, &reader, id, true)
             .unwrap()
@@ -220,7 +229,7 @@ fn what_the_kernels_refuse_is_left_to_the_host() {
     for every in 1..6 {
         let refuses = Some(every);
         let (fake, ledger) = Fake::new(&reader, Behaviour { refuses, ..SLOW });
-        let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &SMALL, 2).unwrap();
+        let session = open(&fake, &reader, &SMALL, 2).unwrap();
         let load = |id| load(&session, &fake, &reader, id, false).unwrap();
         let loaded: Vec<Loaded> = all(&reader).into_iter().map(load).collect();
         session.close().unwrap();
@@ -248,7 +257,7 @@ fn work_that_fits_no_block_is_left_to_the_host() {
         ..SMALL
     };
     let (fake, ledger) = Fake::new(&reader, SLOW);
-    let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &budget, 1).unwrap();
+    let session = open(&fake, &reader, &budget, 1).unwrap();
     let id = reader.find("embed").unwrap();
     assert!(
         load(&session, &fake, &reader, id, false)
@@ -265,7 +274,7 @@ fn work_that_fits_no_block_is_left_to_the_host() {
 fn beginning_anew_reads_ahead_again() {
     let reader = Source::new(file(3)).reader();
     let (fake, ledger) = Fake::new(&reader, Behaviour::default());
-    let session = Session::open(Arc::clone(&fake), Arc::clone(&reader), &SMALL, 2).unwrap();
+    let session = open(&fake, &reader, &SMALL, 2).unwrap();
     for _ in 0..3 {
         session.forget_asked();
         for id in all(&reader) {

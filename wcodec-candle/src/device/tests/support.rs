@@ -1,14 +1,14 @@
 //! Files to load, and how a test asks for their tensors.
 
 use super::fake::{Fake, Ledger, Output, decode};
-use crate::device::{Budget, Fault, Lane, Outcome, Session, Target};
+use crate::device::{Budget, Fault, Lane, OnWhole, Outcome, Session, Setup, Target};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::io;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use wcodec::{Limits, ReadAt, Reader, TensorId};
+use wcodec::{Limits, ReadAt, Reader, TensorId, TensorInfo};
 use wcodec_kernels::Element;
 
 pub(super) use super::fake::Behaviour;
@@ -32,6 +32,9 @@ pub(super) const SMALL: Budget = Budget {
     scratch_bytes: 8 << 10,
 };
 
+/// Heads that are not the embedding, each of them more than half a slot of [`SMALL`].
+pub(super) const NUM_HEADS: usize = 2;
+
 /// Tensors of a few kinds and sizes, one of them twice, as the bytes of a `.wcodec` file.
 pub(super) fn file(layers: usize) -> Vec<u8> {
     let mut tensors: Vec<(String, Dtype, usize)> = vec![("embed".into(), Dtype::BF16, 40_000)];
@@ -41,38 +44,32 @@ pub(super) fn file(layers: usize) -> Vec<u8> {
         tensors.push((format!("layers.{layer}.codes"), Dtype::U8, 5_000));
         tensors.push((format!("layers.{layer}.scale"), Dtype::F16, 1));
     }
-    tensors.push(("lm_head".into(), Dtype::BF16, 40_000));
+    tensors.push(("lm_head".into(), Dtype::BF16, 40_000)); // the embedding again
+    for head in 1..=NUM_HEADS {
+        tensors.push((format!("lm_head.{head}"), Dtype::BF16, 55_000 + head));
+    }
     tensors.push(("nothing".into(), Dtype::BF16, 0));
     encode(&tensors)
 }
 
 /// Encodes tensors of so many elements; those of the same type and size are duplicates.
 pub(super) fn encode(tensors: &[(String, Dtype, usize)]) -> Vec<u8> {
-    let bytes: Vec<Vec<u8>> = tensors
-        .iter()
-        .map(|&(_, dtype, len)| draw(dtype, len))
-        .collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|((name, dtype, len), bytes)| {
-            (
-                name.as_str(),
-                TensorView::new(*dtype, vec![*len], bytes).unwrap(),
-            )
-        });
+    let drawn = tensors.iter();
+    let drawn = drawn.map(|(name, dtype, len)| (name.as_str(), *dtype, draw(*dtype, *len)));
+    encode_bytes(&drawn.collect::<Vec<_>>())
+}
+
+/// Encodes tensors of one dimension and these bytes.
+pub(in crate::device) fn encode_bytes(tensors: &[(&str, Dtype, Vec<u8>)]) -> Vec<u8> {
+    let views = tensors.iter().map(|(name, dtype, bytes)| {
+        let len = bytes.len() * 8 / dtype.bitsize();
+        (*name, TensorView::new(*dtype, vec![len], bytes).unwrap())
+    });
     let folder = tempfile::tempdir().unwrap();
-    let (source, target) = (
-        folder.path().join("m.safetensors"),
-        folder.path().join("m.wcodec"),
-    );
+    let [source, target] = ["m.safetensors", "m.wcodec"].map(|name| folder.path().join(name));
     safetensors::serialize_to_file(views, None, &source).unwrap();
-    wcodec::checkpoint::import(
-        &source,
-        &target,
-        &wcodec::checkpoint::ImportOptions::default(),
-    )
-    .unwrap();
+    let options = wcodec::checkpoint::ImportOptions::default();
+    wcodec::checkpoint::import(&source, &target, &options).unwrap();
     std::fs::read(target).unwrap()
 }
 
@@ -97,21 +94,24 @@ fn draw(dtype: Dtype, len: usize) -> Vec<u8> {
 
 /// A file that can change while it is read.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(in crate::device) struct Source {
     pub(super) bytes: Arc<RwLock<Vec<u8>>>,
     /// Reading at this offset or behind it panics.
     pub(super) panics_from: u64,
+    /// Where each read of a payload began.
+    pub(super) reads: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Source {
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(in crate::device) fn new(bytes: Vec<u8>) -> Self {
         Self {
             bytes: Arc::new(RwLock::new(bytes)),
             panics_from: u64::MAX,
+            reads: Arc::default(),
         }
     }
 
-    pub(super) fn reader(&self) -> Arc<Reader> {
+    pub(in crate::device) fn reader(&self) -> Arc<Reader> {
         Arc::new(Reader::new(self.clone(), &Limits::default()).unwrap())
     }
 }
@@ -132,12 +132,48 @@ impl ReadAt for Source {
             is_index || offset < self.panics_from,
             "a source that panics"
         );
+        if !is_index {
+            self.reads.lock().unwrap().push(offset);
+        }
         bytes.as_slice().read_exact_at(buf, offset)
     }
 }
 
 pub(super) fn all(reader: &Reader) -> Vec<TensorId> {
     reader.ids().collect()
+}
+
+/// The lane of a tensor by its name alone: heads of tests are small.
+pub(super) fn lane_of(info: &TensorInfo) -> Lane {
+    match info.name.starts_with("lm_head") {
+        true => Lane::Last,
+        false => Lane::Layers,
+    }
+}
+
+/// What sessions of a file have in common, with two threads that read.
+pub(super) fn setup(reader: &Arc<Reader>, budget: &Budget, on_whole: Option<OnWhole>) -> Setup {
+    Setup {
+        reader: Arc::clone(reader),
+        budget: *budget,
+        lane_of,
+        num_readers: 2,
+        on_whole,
+    }
+}
+
+/// Opens a session with so many threads that read.
+pub(super) fn open(
+    fake: &Arc<Fake>,
+    reader: &Arc<Reader>,
+    budget: &Budget,
+    num_readers: usize,
+) -> wcodec::Result<Session<Fake>> {
+    let setup = Setup {
+        num_readers,
+        ..setup(reader, budget, None)
+    };
+    Session::open(Arc::clone(fake), &setup)
 }
 
 /// What was asked for and what came: no memory where it was left to the host.
@@ -155,6 +191,15 @@ impl Loaded {
             let expected = decode(reader, self.id, self.element as u64);
             assert!(memory.lock().unwrap()[..] == expected, "{name} differs");
         }
+    }
+}
+
+impl Loaded {
+    /// Waits for it first.
+    #[track_caller]
+    pub(super) fn assert_whole_after(&self, session: &Session<Fake>, reader: &Reader) {
+        session.settle(lane_of(reader.info(self.id))).unwrap();
+        self.assert_whole(reader);
     }
 }
 
@@ -179,11 +224,7 @@ pub(super) fn load(
         element,
         stored_bytes,
         output_bytes,
-        lane: if info.name == "lm_head" {
-            Lane::Last
-        } else {
-            Lane::Layers
-        },
+        lane: lane_of(info),
     };
     let outcome = session.decode(id, &target)?;
     let memory = (outcome == Outcome::Enqueued).then_some(memory);
