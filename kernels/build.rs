@@ -44,7 +44,10 @@ fn nvcc() -> PathBuf {
 fn run(nvcc: &Path, arguments: &[String]) -> Result<String, Box<dyn Error>> {
     let output = Command::new(nvcc).args(arguments).output();
     let output = output.map_err(|error| {
-        format!("{}: {error}; feature `cuda` needs the CUDA compiler: set NVCC or CUDA_HOME, or put it on PATH", nvcc.display())
+        format!(
+            "{}: {error}; feature `cuda` needs the CUDA compiler: set NVCC or CUDA_HOME, or put it on PATH",
+            nvcc.display()
+        )
     })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -115,6 +118,7 @@ fn emulation() {
         build.flag("-fsanitize=alignment,bounds,shift,signed-integer-overflow,null");
         "ubsan"
     };
-    build.compile("wcodec_emulation");
+    // A name for each, so that what is linked is never the other one, left from before.
+    build.compile(&format!("wcodec_emulation_{library}"));
     println!("cargo:rustc-link-lib=dylib={library}");
 }

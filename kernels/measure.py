@@ -68,14 +68,19 @@ def runs(code, taken):
 
 def paths(body):
     """The turn of the loop with aligned output, without and with moving the window of words."""
-    ahead = [(address, target(text)) for address, text in body if target(text) is not None and "BRA.DIV" not in text and target(text) > address]
+    branches = [(address, target(text)) for address, text in body if target(text) is not None and "BRA.DIV" not in text]
+    ahead = [(address, to) for address, to in branches if to > address]
 
     def skips(branch, mark):
         address, to = branch
         return any(address < at < to and mark in text for at, text in body)
 
     window = [branch for branch in ahead if skips(branch, "LDS.128") and not skips(branch, "STS.U8")]
-    narrow = [branch for branch in ahead if skips(branch, "ST.E.U16") and not skips(branch, "STS.U8") and not skips(branch, "ST.E.128")]
+    narrow = [
+        branch
+        for branch in ahead
+        if skips(branch, "ST.E.U16") and not skips(branch, "STS.U8") and not skips(branch, "ST.E.128")
+    ]
     taken = {address for address, _ in narrow}
     return runs(body, taken | {address for address, _ in window}), runs(body, taken)
 

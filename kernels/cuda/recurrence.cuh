@@ -1,5 +1,5 @@
-// Prediction of columns that oscillate (FORMAT.md, section 5.6; wcodec/src/predict/recurrence.rs). Every operation rounds
-// once, to nearest: the compiler must not fuse a product and a difference.
+// Prediction of columns that oscillate (FORMAT.md, section 5.6; wcodec/src/predict/recurrence.rs). Every operation
+// rounds once, to nearest: the compiler must not fuse a product and a difference.
 #pragma once
 
 #include "convert.cuh"

@@ -97,7 +97,8 @@ struct WcodecTable {
 };
 static_assert(sizeof(WcodecTable) == 16, "as the host writes it");
 
-// Slots of two symbols: of the first slot of each the frequency less one (12 bits from 20 on), the rank (12 bits from 8 on), the code.
+// Slots of two symbols: of the first slot of each the frequency less one (12 bits from 20 on), the rank (12 bits
+// from 8 on), the code.
 struct WcodecBucket {
     uint32_t own; // Its own symbol's.
     uint32_t alias; // The other's.
@@ -113,7 +114,8 @@ struct WcodecCodeBook {
 };
 static_assert(sizeof(WcodecCodeBook) == 16, "as the host writes it");
 
-// What tools do: this, then the place of the table of each context, the values of the palette, 8 bytes each, and the factors.
+// What tools do: this, then the place of the table of each context, the values of the palette, 8 bytes each, and
+// the factors.
 struct WcodecTools {
     uint8_t unit_bits; // Bits of a unit.
     uint8_t order; // Order of samples, or none.

@@ -1,4 +1,5 @@
-//! What host and kernels agree on besides the format: the records of a work list, and the ids in them. The C header is generated from here.
+//! What host and kernels agree on besides the format: the records of a work list, and the ids in them. The C header is
+//! generated from here.
 
 use std::fmt::Write;
 
@@ -36,7 +37,10 @@ impl<T: Field, const N: usize> Field for [T; N] {
 }
 
 macro_rules! records {
-    ($($(#[doc = $doc:literal])+ $name:ident = $c:literal { $($(#[doc = $field_doc:literal])+ $field:ident: $ty:ty,)* })*) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident = $c:literal { $($(#[doc = $field_doc:literal])+ $field:ident: $ty:ty,)* }
+    )*) => {
         $(
             $(#[doc = $doc])+
             #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,12 +60,15 @@ macro_rules! records {
 
         fn write_records(text: &mut String) {
             $(
-                let _ = write!(text, "\n//{}\nstruct {} {{\n", [$($doc,)+][0], $c);
+                text.push('\n');
+                $(let _ = writeln!(text, "//{}", $doc);)+
+                let _ = writeln!(text, "struct {} {{", $c);
                 $(
                     let declaration = <$ty as Field>::declaration(stringify!($field));
-                    let _ = writeln!(text, "    {declaration}; //{}", [$($field_doc,)+][0]);
+                    let _ = writeln!(text, "    {declaration}; //{}", concat!($($field_doc,)+));
                 )*
-                let _ = writeln!(text, "}};\nstatic_assert(sizeof({}) == {}, \"as the host writes it\");", $c, size_of::<$name>());
+                let size = size_of::<$name>();
+                let _ = writeln!(text, "}};\nstatic_assert(sizeof({}) == {size}, \"as the host writes it\");", $c);
             )*
         }
     };
@@ -72,7 +79,11 @@ macro_rules! ids {
         $($(#[doc = $doc])+ pub(crate) const $name: u32 = $value;)*
 
         fn write_ids(text: &mut String) {
-            $(let _ = write!(text, "\n//{}\n#define WCODEC_{} {}\n", [$($doc,)+][0], stringify!($name), $name);)*
+            $(
+                text.push('\n');
+                $(let _ = writeln!(text, "//{}", $doc);)+
+                let _ = writeln!(text, "#define WCODEC_{} {}", stringify!($name), $name);
+            )*
         }
     };
 }
@@ -184,7 +195,8 @@ records! {
         has_values: u32,
     }
 
-    /// Slots of two symbols: of the first slot of each the frequency less one (12 bits from 20 on), the rank (12 bits from 8 on), the code.
+    /// Slots of two symbols: of the first slot of each the frequency less one (12 bits from 20 on), the rank (12 bits
+    /// from 8 on), the code.
     Bucket = "WcodecBucket" {
         /// Its own symbol's.
         own: u32,
@@ -204,8 +216,8 @@ records! {
         unused: [u32; 3],
     }
 
-    /// What tools do: this, then the place of the table of each context, the values of the palette, 8 bytes each, and the factors.
-
+    /// What tools do: this, then the place of the table of each context, the values of the palette, 8 bytes each, and
+    /// the factors.
     Tools = "WcodecTools" {
         /// Bits of a unit.
         unit_bits: u8,

@@ -1,20 +1,17 @@
 //! The wcodec bitstream for CUDA.
 //!
 //! A host checks and plans the parts of tensors (`wcodec::device`), pushes the plans on a [`WorkList`], and gets from
-//! it what to upload and which
-//! kernels to launch: the chunks of many tensors in a few launches, one warp a chunk. This crate knows the bitstream
-//! and CUDA's language; it talks
-//! to no driver.
+//! it what to upload and which kernels to launch: the chunks of many tensors in a few launches, one warp a chunk. This
+//! crate knows the bitstream and CUDA's language; it talks to no driver.
 //!
 //! | folder | what |
 //! |---|---|
 //! | `cuda/` | the kernels, in files named after the modules of `wcodec` that they mirror |
-//! | `include/` | every constant of FORMAT.md ([`FORMAT_H`]) and of the work list ([`WORK_H`]) as C macros, generated and compared by a test |
+//! | `include/` | constants of FORMAT.md ([`FORMAT_H`]), the work list ([`WORK_H`]): generated, compared by a test |
 //! | `emu/` | a CPU emulator of what the kernels need of CUDA, behind the feature `emulation` |
 //!
 //! Features: `cuda` compiles the kernels with `nvcc` into `FATBIN`; `emulation` compiles them with the C++ compiler and
-//! runs them on the
-//! CPU (`emulation`). Without them nothing but Rust is needed.
+//! runs them on the CPU (`emulation`). Without them nothing but Rust is needed.
 
 #[cfg(feature = "emulation")]
 pub mod emulation;
@@ -49,9 +46,8 @@ pub const WORK_H: &str = include_str!("../include/wcodec_work.h");
 
 /// The names of all kernels, to be looked up in the module.
 ///
-/// Each has the signature
-/// `void (const uint8_t* payload, const uint8_t* work, uint8_t* scratch, uint32_t* status, uint32_t first, uint32_t
-/// count)`.
+/// Each has the signature `void (const uint8_t* payload, const uint8_t* work, uint8_t* scratch, uint32_t* status,
+/// uint32_t first, uint32_t count)`.
 pub const KERNELS: &[&str] = kernel::KERNELS;
 
 /// The kernels for every GPU that the compiler knows, and PTX for those after them: a fatbin, for `cuModuleLoadData`.

@@ -6,6 +6,7 @@ use wcodec::format::{CLASSES_FLOAT, CLASSES_PALETTE, CLASSES_TOKENS, CLASSES_VAL
 
 /// Appends a frequency table.
 pub(crate) fn write_table(table: &device::Table, out: &mut Vec<u8>) {
+    let table = table.slots();
     let base = match table.values {
         Values::Above(base) => u32::from(base),
         Values::Table(_) => 0,
@@ -20,7 +21,7 @@ pub(crate) fn write_table(table: &device::Table, out: &mut Vec<u8>) {
     let shift = if are_bytes { base } else { 0 };
     Table {
         buckets_log2: table.buckets.len().max(1).ilog2(),
-        is_single: u32::from(is_single(table)),
+        is_single: u32::from(is_single(&table)),
         base: base - shift,
         has_values: u32::from(matches!(table.values, Values::Table(_))),
     }
@@ -44,7 +45,7 @@ pub(crate) fn write_table(table: &device::Table, out: &mut Vec<u8>) {
 }
 
 /// Whether one symbol has all slots: its frequency does not fit where kernels look for it, and its states never change.
-fn is_single(table: &device::Table) -> bool {
+fn is_single(table: &device::Slots) -> bool {
     let slots = |share: &device::Share| share.freq == 1 << wcodec::format::RANS_SCALE_BITS;
     let shares = table
         .buckets
@@ -56,11 +57,12 @@ fn is_single(table: &device::Table) -> bool {
 /// Appends a code book.
 pub(crate) fn write_code_book(book: &device::CodeBook, out: &mut Vec<u8>) {
     CodeBook {
-        code_bits: book.code_bits.into(),
+        code_bits: book.code_bits().into(),
         unused: [0; 3],
     }
     .write(out);
-    let value = |code: u8| match &book.values {
+    let values = book.values();
+    let value = |code: u8| match &values {
         Values::Above(base) => base.wrapping_add(code.into()),
         Values::Table(values) => values.get(usize::from(code)).copied().unwrap_or(0),
     };

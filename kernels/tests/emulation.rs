@@ -18,5 +18,7 @@ mod conversions;
 mod damage;
 #[path = "emulation/dtypes.rs"]
 mod dtypes;
+#[path = "emulation/largest.rs"]
+mod largest;
 #[path = "emulation/tools.rs"]
 mod tools;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use wcodec::checkpoint::{ImportOptions, import};
 
 /// Types that candle loads.
-pub(crate) const DTYPES: [Dtype; 11] = [
+pub(crate) const DTYPES: [Dtype; 15] = [
     Dtype::U8,
     Dtype::U16,
     Dtype::U32,
@@ -22,12 +22,17 @@ pub(crate) const DTYPES: [Dtype; 11] = [
     Dtype::F32,
     Dtype::F64,
     Dtype::F8_E4M3,
+    Dtype::F8_E8M0,
+    Dtype::F6_E2M3,
+    Dtype::F6_E3M2,
+    Dtype::F4,
 ];
 /// Shapes around the sizes of lanes, blocks, tiles and chunks, and one of several parts.
-const SHAPES: [&[usize]; 10] = [
+const SHAPES: [&[usize]; 11] = [
     &[],
     &[0],
     &[1],
+    &[4],
     &[31],
     &[1, 257],
     &[257, 1],
@@ -71,15 +76,24 @@ struct Drawn {
     bytes: Vec<u8>,
 }
 
-/// Every shape and content of a dtype, encoded in one way.
+/// Every shape and content of a dtype, encoded in one way; of packed elements the shapes that fill whole bytes.
 pub(crate) fn of_dtype(dtype: Dtype, options: &ImportOptions<'_>) -> anyhow::Result<Files> {
     let of_shape = |shape: &'static [usize]| CONTENTS.map(|content| draw(dtype, shape, content));
-    files(SHAPES.into_iter().flat_map(of_shape).collect(), options)
+    let fills_bytes = |shape: &&[usize]| {
+        let bits = shape.iter().product::<usize>() * dtype.bitsize();
+        bits.is_multiple_of(8)
+    };
+    let shapes = SHAPES.into_iter().filter(fills_bytes);
+    files(shapes.flat_map(of_shape).collect(), options)
 }
 
-/// Layers of BF16 weights with their norms, of about so many bytes.
+/// What is fetched early and used last: the loader decodes it on a lane of its own, behind everything else.
+pub(crate) const HEAD: &str = "lm_head.weight";
+
+/// Layers of BF16 weights with their norms, and a head of 4 x `width` rows.
 pub(crate) fn layers(count: usize, width: usize) -> anyhow::Result<Files> {
-    let mut tensors = Vec::new();
+    let shape = vec![4 * width, width];
+    let mut tensors = vec![of(HEAD.into(), Dtype::BF16, shape, Content::Weights, 3)];
     for layer in 0..count {
         for (part, shape) in [
             ("norm", vec![width]),
@@ -137,7 +151,16 @@ fn draw(dtype: Dtype, shape: &[usize], content: Content) -> Drawn {
 }
 
 fn of(name: String, dtype: Dtype, shape: Vec<usize>, content: Content, seed: u64) -> Drawn {
-    let len: usize = shape.iter().product();
+    let mut len: usize = shape.iter().product();
+    let stored = dtype;
+    // Packed elements are bytes of any value.
+    let dtype = match dtype.bitsize() {
+        bits @ 0..8 => {
+            len = len * bits / 8;
+            Dtype::U8
+        }
+        _ => dtype,
+    };
     let columns = shape.last().copied().unwrap_or(1).max(1);
     let mut random = Random(seed ^ 0x77);
     let mut bytes = Vec::with_capacity(len * dtype.bitsize() / 8);
@@ -154,7 +177,7 @@ fn of(name: String, dtype: Dtype, shape: Vec<usize>, content: Content, seed: u64
     }
     Drawn {
         name,
-        dtype,
+        dtype: stored,
         shape,
         bytes,
     }
@@ -175,7 +198,7 @@ fn push(bytes: &mut Vec<u8>, dtype: Dtype, value: f32, is_noise: bool) {
         Dtype::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
         Dtype::F32 => bytes.extend(value.to_le_bytes()),
         Dtype::F64 => bytes.extend(f64::from(value).to_le_bytes()),
-        Dtype::U8 | Dtype::F8_E4M3 => bytes.push(low),
+        Dtype::U8 | Dtype::F8_E4M3 | Dtype::F8_E8M0 => bytes.push(low),
         _ => {
             let fill = if high & 0x80 == 0 { 0 } else { 0xff };
             bytes.extend(

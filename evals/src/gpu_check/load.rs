@@ -1,8 +1,9 @@
 //! From a file to the first token, beside candle's own loader.
 
 use super::report::Report;
+use crate::load::{Evicted, evict};
 use crate::synthetic::{self, SyntheticArgs};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama::{Cache, Config, Llama};
@@ -39,48 +40,70 @@ pub(super) fn run(
     device: &Device,
     (mebibytes, repeats): (u64, usize),
 ) -> anyhow::Result<()> {
-    report.bench("load: first token", || {
-        let folder = tempfile::tempdir()?;
-        let (source, target) = (
-            folder.path().join("m.safetensors"),
-            folder.path().join("m.wcodec"),
-        );
-        let [mebibytes, hidden] = [mebibytes.to_string(), HIDDEN.to_string()];
-        let output = source.to_string_lossy();
-        let words = [
-            "synthetic",
-            "-o",
-            &output,
-            "--mebibytes",
-            &mebibytes,
-            "--hidden",
-            &hidden,
-        ];
-        synthetic::run(&Synthetic::try_parse_from(words)?.args)?;
-        import(&source, &target, &ImportOptions::default()).context("encoding")?;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..=repeats {
-            ours.push(load_wcodec(&target, device)?);
-            theirs.push(load_safetensors(&source, device)?);
-        }
-        let same = ours.iter().chain(&theirs).all(|times| {
-            times
-                .logits
-                .iter()
-                .map(|logit| logit.to_bits())
-                .eq(ours[0].logits.iter().map(|logit| logit.to_bits()))
+    let names = ["load: first token, warm", "load: first token, cold"];
+    if !names.iter().any(|name| report.is_wanted(name)) {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let [source, target] = ["m.safetensors", "m.wcodec"].map(|name| folder.path().join(name));
+    let [mebibytes, hidden] = [mebibytes.to_string(), HIDDEN.to_string()];
+    let output = source.to_string_lossy();
+    let words = [
+        "synthetic",
+        "-o",
+        &output,
+        "--mebibytes",
+        &mebibytes,
+        "--hidden",
+        &hidden,
+    ];
+    synthetic::run(&Synthetic::try_parse_from(words)?.args)?;
+    import(&source, &target, &ImportOptions::default()).context("encoding")?;
+    for (name, is_cold) in names.into_iter().zip([false, true]) {
+        report.bench(name, || {
+            compare(device, (&source, &target), repeats, is_cold)
         });
-        anyhow::ensure!(same, "the first token's logits differ");
-        // The first of each warms the page cache and the device up.
-        Ok(json!({
-            "safetensors_bytes": std::fs::metadata(&source)?.len(),
-            "wcodec_bytes": std::fs::metadata(&target)?.len(),
-            "page_cache": "warm",
-            "wcodec": figures(&ours[1..]),
-            "safetensors": figures(&theirs[1..]),
-        }))
-    });
+    }
     Ok(())
+}
+
+/// Loads both files in turn; the first tokens have to be the same bits.
+fn compare(
+    device: &Device,
+    (source, target): (&Path, &Path),
+    repeats: usize,
+    is_cold: bool,
+) -> anyhow::Result<serde_json::Value> {
+    let mut page_cache = if is_cold { "cold" } else { "warm" };
+    let mut prepare = |path: &Path| -> anyhow::Result<()> {
+        if is_cold && evict(&[path.to_path_buf()])? == Evicted::Unknown {
+            page_cache = "warm, or not known: a file could not be dropped";
+        }
+        Ok(())
+    };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..=repeats {
+        prepare(target)?;
+        ours.push(load_wcodec(target, device)?);
+        prepare(source)?;
+        theirs.push(load_safetensors(source, device)?);
+    }
+    let bits =
+        |times: &Times| -> Vec<u32> { times.logits.iter().map(|logit| logit.to_bits()).collect() };
+    let mut all = ours.iter().chain(&theirs).map(bits);
+    let first = all.next();
+    ensure!(
+        all.all(|bits| Some(bits) == first),
+        "the first token's logits differ"
+    );
+    // The first of each warms the page cache, or the device alone.
+    Ok(json!({
+        "safetensors_bytes": std::fs::metadata(source)?.len(),
+        "wcodec_bytes": std::fs::metadata(target)?.len(),
+        "page_cache": page_cache,
+        "wcodec": figures(ours.get(1..).unwrap_or_default()),
+        "safetensors": figures(theirs.get(1..).unwrap_or_default()),
+    }))
 }
 
 /// Medians.

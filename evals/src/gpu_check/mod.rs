@@ -4,6 +4,8 @@
 #[cfg(feature = "cuda")]
 mod bench;
 #[cfg(feature = "cuda")]
+mod endings;
+#[cfg(feature = "cuda")]
 mod inputs;
 #[cfg(feature = "cuda")]
 mod load;
@@ -13,6 +15,8 @@ mod ordering;
 mod parity;
 #[cfg(feature = "cuda")]
 mod report;
+#[cfg(feature = "cuda")]
+mod several;
 #[cfg(feature = "cuda")]
 mod spin;
 
@@ -60,10 +64,17 @@ pub(crate) fn run(args: &GpuCheckArgs) -> anyhow::Result<()> {
     use anyhow::Context;
 
     let device = candle_core::Device::new_cuda(args.device);
-    let device = device.with_context(|| format!("cannot use CUDA device {}", args.device))?;
+    let device = device.with_context(|| {
+        format!(
+            "cannot use CUDA device {}: it takes NVIDIA's driver, and cuBLAS and cuRAND where LD_LIBRARY_PATH says",
+            args.device
+        )
+    })?;
     let mut report = report::Report::start(&device, args.only.clone())?;
     parity::run(&mut report, &device)?;
     ordering::run(&mut report, args.device)?;
+    endings::run(&mut report, args.device)?;
+    several::run(&mut report, args.device)?;
     bench::run(&mut report, &device)?;
     if args.mebibytes > 0 {
         load::run(&mut report, &device, (args.mebibytes, args.repeats))?;

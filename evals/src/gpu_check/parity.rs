@@ -3,13 +3,14 @@
 use super::inputs::{self, DTYPES};
 use super::report::Report;
 use anyhow::{Context, ensure};
-use candle_core::{DType, Device, Tensor};
+use candle_core::cuda_backend::CudaStorageSlice;
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use safetensors::Dtype;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use wcodec::checkpoint::ImportOptions;
 use wcodec::{Effort, Tool};
-use wcodec_candle::{Decoded, WcodecLoader};
+use wcodec_candle::{Decoded, LoaderBuilder, WcodecLoader};
 
 /// Types that a model asks for.
 const ASKED: [DType; 4] = [DType::BF16, DType::F16, DType::F32, DType::F64];
@@ -65,6 +66,11 @@ fn asked_of(dtype: Dtype) -> Vec<DType> {
         Dtype::I32 => DType::I32,
         Dtype::I64 => DType::I64,
         Dtype::F8_E4M3 => DType::F8E4M3,
+        // candle keeps these as bytes and casts them to nothing.
+        Dtype::F8_E8M0 => return vec![DType::F8E8M0],
+        Dtype::F6_E2M3 => return vec![DType::F6E2M3],
+        Dtype::F6_E3M2 => return vec![DType::F6E3M2],
+        Dtype::F4 => return vec![DType::F4],
         _ => return ASKED.to_vec(),
     };
     vec![own, DType::F32]
@@ -83,13 +89,8 @@ fn has_kernel(stored: Dtype, asked: DType) -> bool {
 /// Compares every tensor of a file, all handed out before the first is looked at; how many there were. Unless some
 /// `may_be_left` to the host, all that hold anything have to be decoded on the device.
 fn compare(path: &Path, dtype: DType, device: &Device, may_be_left: bool) -> anyhow::Result<usize> {
-    let on_host = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&on_host);
-    let note = move |decoded: Decoded<'_>| {
-        let mut names = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        names.push(decoded.name.to_owned());
-    };
-    let loader = WcodecLoader::builder().on_decoded(note).open(path)?;
+    let (builder, on_host) = watched(WcodecLoader::builder());
+    let loader = builder.open(path)?;
     let reference = WcodecLoader::open(path)?;
     let (there, here) = (
         loader.var_builder(dtype, device),
@@ -107,13 +108,39 @@ fn compare(path: &Path, dtype: DType, device: &Device, may_be_left: bool) -> any
         assert_same(tensor, &expected).with_context(|| format!("`{name}`"))?;
     }
     loader.finish()?;
-    let mut left = on_host.lock().unwrap_or_else(PoisonError::into_inner);
-    left.retain(|name| reference.info(name).is_some_and(|info| info.raw_bytes > 0));
-    ensure!(
-        may_be_left || left.is_empty(),
-        "{left:?} were decoded on the host"
-    );
+    if !may_be_left {
+        on_host.assert_none(&reference)?;
+    }
     Ok(names.len())
+}
+
+/// Names of tensors that were decoded on the host.
+pub(super) struct OnHost(Arc<Mutex<Vec<String>>>);
+
+/// A loader that notes what it decodes on the host.
+pub(super) fn watched(builder: LoaderBuilder) -> (LoaderBuilder, OnHost) {
+    let on_host = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&on_host);
+    let note = move |decoded: Decoded<'_>| {
+        if decoded.on_device {
+            return;
+        }
+        let mut names = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        names.push(decoded.name.to_owned());
+    };
+    (builder.on_decoded(note), OnHost(on_host))
+}
+
+impl OnHost {
+    /// # Errors
+    ///
+    /// If a tensor that holds anything was decoded on the host. `loader` is another one of the same file.
+    pub(super) fn assert_none(&self, loader: &WcodecLoader) -> anyhow::Result<()> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|name| loader.info(name).is_some_and(|info| info.raw_bytes > 0));
+        ensure!(left.is_empty(), "{left:?} were decoded on the host");
+        Ok(())
+    }
 }
 
 /// Compares a tensor on a device with one on the CPU, bit by bit.
@@ -128,10 +155,7 @@ pub(super) fn assert_same(tensor: &Tensor, expected: &Tensor) -> anyhow::Result<
         tensor.dtype(),
         expected.dtype()
     );
-    let (found, expected) = (
-        bytes_of(&tensor.to_device(&Device::Cpu)?)?,
-        bytes_of(expected)?,
-    );
+    let (found, expected) = (bytes_of(tensor)?, bytes_of(expected)?);
     ensure!(
         found.len() == expected.len(),
         "{} bytes instead of {}",
@@ -153,14 +177,46 @@ pub(super) fn assert_same(tensor: &Tensor, expected: &Tensor) -> anyhow::Result<
     Ok(())
 }
 
-/// The bytes of a tensor on the CPU.
+/// The bytes of a tensor.
 fn bytes_of(tensor: &Tensor) -> anyhow::Result<Vec<u8>> {
+    if let Some(bytes) = opaque_bytes_of(tensor)? {
+        return Ok(bytes);
+    }
     let mut bytes = Vec::new();
     tensor
+        .to_device(&Device::Cpu)?
         .write_bytes(&mut bytes)
         .or_else(|_| -> candle_core::Result<()> {
             // candle writes no F8: the bits are exact in F32.
+            let tensor = tensor.to_device(&Device::Cpu)?;
             tensor.to_dtype(DType::F32)?.write_bytes(&mut bytes)
         })?;
     Ok(bytes)
+}
+
+/// The bytes of a tensor of a type that candle only stores: it copies none of these from a device, and writes none.
+fn opaque_bytes_of(tensor: &Tensor) -> anyhow::Result<Option<Vec<u8>>> {
+    use CudaStorageSlice as Slice;
+    let (storage, _) = tensor.storage_and_layout();
+    Ok(match &*storage {
+        Storage::Cpu(
+            CpuStorage::F4(bytes)
+            | CpuStorage::F6E2M3(bytes)
+            | CpuStorage::F6E3M2(bytes)
+            | CpuStorage::F8E8M0(bytes),
+        ) => Some(bytes.clone()),
+        Storage::Cuda(storage) => match &storage.slice {
+            Slice::F4(bytes)
+            | Slice::F6E2M3(bytes)
+            | Slice::F6E3M2(bytes)
+            | Slice::F8E8M0(bytes) => {
+                let stream = storage.device.cuda_stream();
+                let bytes = stream.clone_dtoh(bytes)?;
+                stream.synchronize()?;
+                Some(bytes)
+            }
+            _ => None,
+        },
+        _ => None,
+    })
 }

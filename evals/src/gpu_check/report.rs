@@ -39,7 +39,8 @@ impl Report {
         })
     }
 
-    fn is_wanted(&self, name: &str) -> bool {
+    /// Whether something of that name is to run.
+    pub(crate) fn is_wanted(&self, name: &str) -> bool {
         self.only
             .as_ref()
             .is_none_or(|only| name.contains(only.as_str()))
@@ -65,6 +66,14 @@ impl Report {
         self.checks.push(
             json!({ "name": name, "passed": is_passed, "seconds": seconds, "detail": detail }),
         );
+    }
+
+    /// Notes a check or a bench that this machine cannot run.
+    pub(crate) fn skip(&mut self, name: &str, why: &str) {
+        if self.is_wanted(name) {
+            eprintln!("skip {name}: {why}");
+            self.checks.push(json!({ "name": name, "skipped": why }));
+        }
     }
 
     /// Runs a bench and notes its figures; a failure counts as a check's.

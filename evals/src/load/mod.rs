@@ -26,6 +26,8 @@ use anyhow::Context;
 use std::path::PathBuf;
 
 pub(crate) use cache::warm;
+#[cfg(feature = "cuda")]
+pub(crate) use cache::{Evicted, evict};
 pub(crate) use child::{LoadOneArgs, run as run_one};
 pub(crate) use prepared::Prepared;
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn restored_weights_are_near_and_few() {
         (Scheme::Fp8Tensor, 253, 0.04),
         (Scheme::Int4Group128, 15 * 32, 0.08),
     ] {
-        let restored = scheme.restored(&weights, 64);
+        let restored = scheme.restored(&weights, 128);
         let pairs = weights.iter().zip(&restored);
         assert!(
             pairs.clone().all(|(a, b)| (a - b).abs() <= error),

@@ -6,7 +6,7 @@
 )]
 
 use crate::bitplane::{Plane, planes};
-use crate::entropy::rans::table::{HAS_ESCAPE, read_values, write_values};
+use crate::entropy::rans::table::{HAS_ESCAPE, read_values, runs, write_values};
 use crate::entropy::rans::{Symbol, Values};
 use crate::entropy::simd::Isa;
 use crate::error::ErrorKind;
@@ -86,6 +86,15 @@ impl CodeBook {
             Some(lookup) => Values::Table(lookup),
             None => Values::Above(self.values.first().copied().unwrap_or(0)),
         }
+    }
+
+    /// First and length of each run of values.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u16, u16)> {
+        let run = |run: &[u16]| {
+            let len = u16::try_from(run.len()).unwrap_or(u16::MAX);
+            (run.first().copied().unwrap_or(0), len)
+        };
+        runs(&self.values).map(run)
     }
 
     /// Length of the codes of `num_samples` samples.

@@ -20,10 +20,14 @@ pub enum Coding {
     Packed(Vec<CodeBook>),
 }
 
-/// A frequency table as buckets of slots (FORMAT.md 6.2), with a code of one byte for each symbol.
+/// A frequency table, kept about as small as it is in the file: six bytes there may be 256 [buckets](Self::slots).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table(rans::Table);
+
+/// The slots of a frequency table as buckets (FORMAT.md 6.2), with a code of one byte for each symbol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Table {
+pub struct Slots {
     /// 32 or 256 of them.
     pub buckets: Vec<Bucket>,
     /// What codes stand for. An escape stands for 0.
@@ -63,14 +67,14 @@ pub enum Values {
     Table(Box<[u16; 256]>),
 }
 
-/// Codes of fixed length (FORMAT.md 6.5).
+/// Codes of fixed length (FORMAT.md 6.5), kept about as small as they are in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CodeBook {
-    /// Bits of a code.
-    pub code_bits: u8,
-    /// What codes stand for.
-    pub values: Values,
+    code_bits: u8,
+    /// The value of code 0, where values are codes as much higher.
+    base: Option<u16>,
+    /// First value and length of each run otherwise.
+    runs: Box<[(u16, u16)]>,
 }
 
 /// What is done to the samples (FORMAT.md 4.4).
@@ -124,7 +128,7 @@ pub enum Classes {
 
 impl Coding {
     pub(super) fn of(symbols: Symbols) -> Self {
-        let tables = |tables: Vec<rans::Table>| tables.iter().map(Table::of).collect();
+        let tables = |tables: Vec<rans::Table>| tables.into_iter().map(Table).collect();
         match symbols {
             Symbols::Rans(all) => Self::Rans(tables(all)),
             Symbols::Tools(tools, all) => Self::Tools(Tools::of(&tools), tables(all)),
@@ -134,8 +138,9 @@ impl Coding {
 }
 
 impl Table {
-    fn of(table: &rans::Table) -> Self {
-        let Codes { of_symbols, values } = Codes::new(table);
+    /// The slots of its symbols.
+    pub fn slots(&self) -> Slots {
+        let Codes { of_symbols, values } = Codes::new(&self.0);
         let mask = (1u16 << RANS_SCALE_BITS).wrapping_sub(1);
         let share = |share: alias::Share, first: u16| Share {
             code: of_symbols
@@ -150,8 +155,8 @@ impl Table {
             own: share(bucket.own, 0),
             alias: share(bucket.alias, bucket.threshold),
         };
-        let buckets = alias::decode_buckets(&table.freqs, table.buckets_log2);
-        Self {
+        let buckets = alias::decode_buckets(&self.0.freqs, self.0.buckets_log2);
+        Slots {
             buckets: buckets.into_iter().map(bucket).collect(),
             values: match values {
                 OwnedValues::Above(base) => Values::Above(base),
@@ -159,18 +164,71 @@ impl Table {
             },
         }
     }
+
+    /// Bytes behind its own.
+    fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.0.values).saturating_add(vec_bytes(&self.0.freqs))
+    }
 }
 
 impl CodeBook {
     fn of(book: &HostCodeBook) -> Self {
+        let (base, runs) = match book.values() {
+            rans::Values::Above(base) => (Some(base), Box::default()),
+            rans::Values::Table(_) => (None, book.runs().collect()),
+        };
         Self {
             code_bits: book.code_bits,
-            values: match book.values() {
-                rans::Values::Above(base) => Values::Above(base),
-                rans::Values::Table(values) => Values::Table(Box::new(*values)),
-            },
+            base,
+            runs,
         }
     }
+
+    /// Bits of a code.
+    pub fn code_bits(&self) -> u8 {
+        self.code_bits
+    }
+
+    /// What codes stand for.
+    pub fn values(&self) -> Values {
+        if let Some(base) = self.base {
+            return Values::Above(base);
+        }
+        let values = self
+            .runs
+            .iter()
+            .flat_map(|&(first, len)| (first..).take(len.into()));
+        let mut by_code = Box::new([0; 256]);
+        by_code
+            .iter_mut()
+            .zip(values)
+            .for_each(|(to, value)| *to = value);
+        Values::Table(by_code)
+    }
+}
+
+impl Coding {
+    /// Bytes behind its own.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let of_tables = |tables: &Vec<Table>| {
+            let behind = tables.iter().map(Table::heap_bytes);
+            behind.fold(vec_bytes(tables), usize::saturating_add)
+        };
+        match self {
+            Self::Nothing => 0,
+            Self::Rans(tables) => of_tables(tables),
+            Self::Tools(tools, tables) => of_tables(tables).saturating_add(tools.heap_bytes()),
+            Self::Packed(books) => {
+                let behind = books.iter().map(|book| size_of_val(&*book.runs));
+                behind.fold(vec_bytes(books), usize::saturating_add)
+            }
+        }
+    }
+}
+
+/// Bytes of a vector's elements and of its room for more.
+pub(super) fn vec_bytes<T>(vec: &Vec<T>) -> usize {
+    vec.capacity().saturating_mul(size_of::<T>())
 }
 
 impl Tools {
@@ -210,5 +268,16 @@ impl Tools {
             contexts: tools.contexts.kind() as u8,
             context_tables: tools.contexts.tables().to_vec(),
         }
+    }
+
+    /// Bytes behind its own.
+    fn heap_bytes(&self) -> usize {
+        let palette = match &self.classes {
+            Classes::Palette(values) => vec_bytes(values),
+            _ => 0,
+        };
+        vec_bytes(&self.factors)
+            .saturating_add(vec_bytes(&self.context_tables))
+            .saturating_add(palette)
     }
 }

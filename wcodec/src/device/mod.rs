@@ -2,12 +2,10 @@
 //! [`Plan`] of them.
 //!
 //! A host reads a part's payload ([`Reader::parts`] says from where), checks and plans it ([`Reader::plan_part`]), and
-//! hands both to the device. What
-//! is checked is all that the CPU decoder checks before it decodes: every checksum, the chunk table, tables, the record
-//! of the tools. What is left for the
-//! device are the rules that only decoding can tell: the states and words of rANS (FORMAT.md 6.3), positions and
-//! literals of escapes (4.3), the
-//! predictors of tiles and the number of bits (4.4).
+//! hands both to the device. What is checked is all that the CPU decoder checks before it decodes: every checksum, the
+//! chunk table, tables, the record of the tools. What is left for the device are the rules that only decoding can tell:
+//! the states and words of rANS (FORMAT.md 6.3), positions and literals of escapes (4.3), the predictors of tiles and
+//! the number of bits (4.4).
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
@@ -18,7 +16,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use coding::{Bucket, Classes, CodeBook, Coding, Share, Table, Tools, Values};
+pub use coding::{Bucket, Classes, CodeBook, Coding, Share, Slots, Table, Tools, Values};
 pub use plan::{Chunk, Plan, Split};
 
 use crate::container::{Reader, TensorId, TensorInfo};
@@ -64,14 +62,12 @@ impl Reader {
     }
 
     /// Checks every checksum of a part's payload and its chunk table, and plans its decoding. `part` counts
-    /// [`parts`](Self::parts), `payload` are the
-    /// bytes of its [`file`](PartInfo::file) range.
+    /// [`parts`](Self::parts), `payload` are the bytes of its [`file`](PartInfo::file) range.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` if there is no such part or the payload is not as long as it; `ChecksumMismatch`, `Truncated`,
-    /// `UnsupportedFeature`, `Malformed`, with
-    /// file, tensor and chunk.
+    /// `UnsupportedFeature`, `Malformed`, with file, tensor and chunk.
     ///
     /// # Panics
     ///
@@ -187,8 +183,7 @@ impl<'a> Form<'a> {
     }
 
     /// The plan of a stored or constant part. Its chunks are runs of the tensor's that are as long together as one may
-    /// be: tiny ones would take
-    /// more room in a plan than in the file.
+    /// be: tiny ones would take more room in a plan than in the file.
     fn plan_without_table(&self, part: &PartEntry) -> Plan {
         let at_once = CHUNK_MAX_SAMPLES
             .checked_div(self.info.chunk_samples)

@@ -1,6 +1,7 @@
 //! What a decoder outside this crate needs to know of a part, as plain numbers.
 
-use super::{Bucket, Coding};
+use super::Coding;
+use super::coding::vec_bytes;
 use crate::Dtype;
 use crate::chunk::Symbols;
 use crate::format::{MAPPING_UNSIGNED, MODE_CONSTANT, MODE_STORED};
@@ -22,9 +23,6 @@ pub struct Plan {
     plane_widths: Vec<u32>,
     plane_offsets: Vec<Vec<u32>>,
 }
-
-/// A table with 256 buckets, and the values of its codes.
-const BYTES_OF_TABLE: usize = 256 * (size_of::<Bucket>() + size_of::<u16>());
 
 /// Which bits of a mapped sample are coded, stored and zero (FORMAT.md 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,23 +98,17 @@ impl Plan {
         self.plane_offsets.iter().map(of_chunk)
     }
 
-    /// How much memory the plan takes, about: a table of a few bytes has up to 256 buckets.
+    /// Bytes of memory that the plan takes, itself and what it has allocated.
+    ///
+    /// Never more than 24 for each byte of the payload, one for each KiB that the part decodes to, and 512.
     pub fn memory_bytes(&self) -> usize {
-        let tables = match &self.coding {
-            Coding::Rans(tables) | Coding::Tools(_, tables) => {
-                tables.len().saturating_mul(BYTES_OF_TABLE)
-            }
-            Coding::Packed(books) => books.len().saturating_mul(size_of::<[u16; 256]>()),
-            Coding::Nothing => 0,
-        };
-        let offsets = self.plane_offsets.len().saturating_mul(size_of::<u32>());
-        let of_chunks = self
-            .chunks
-            .len()
-            .saturating_mul(size_of::<Chunk>().saturating_add(offsets));
+        let offsets = self.plane_offsets.iter().map(vec_bytes);
+        let offsets = offsets.fold(vec_bytes(&self.plane_offsets), usize::saturating_add);
         size_of::<Self>()
-            .saturating_add(tables)
-            .saturating_add(of_chunks)
+            .saturating_add(self.coding.heap_bytes())
+            .saturating_add(vec_bytes(&self.chunks))
+            .saturating_add(vec_bytes(&self.plane_widths))
+            .saturating_add(offsets)
     }
 
     /// Samples of all chunks.

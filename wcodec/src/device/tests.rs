@@ -69,6 +69,7 @@ fn a_plan_is_what_the_payload_says() {
         panic!("weights are coded with rANS: {:?}", plan.coding());
     };
     for table in tables {
+        let table = table.slots();
         let slots: usize = 4096 / table.buckets.len();
         // Every slot of a symbol has a rank of its own, below the frequency.
         let mut seen = std::collections::BTreeMap::new();

@@ -41,12 +41,29 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most bytes held at a time while `work` runs, over those held before.
-fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+/// Bytes over those held before.
+pub(super) struct Taken {
+    /// The most at a time.
+    pub(super) peak: usize,
+    /// What the result holds on to.
+    pub(super) held: usize,
+}
+
+/// What this thread allocates while `work` runs.
+pub(super) fn measure<T>(work: impl FnOnce() -> T) -> (T, Taken) {
     let before = HELD.get();
     PEAK.set(before);
     let result = work();
-    (result, usize::try_from(PEAK.get() - before).unwrap())
+    // `work` may free what was held before.
+    let over = |bytes: isize| usize::try_from(bytes - before).unwrap_or(0);
+    let (peak, held) = (over(PEAK.get()), over(HELD.get()));
+    (result, Taken { peak, held })
+}
+
+/// The most bytes held at a time while `work` runs, over those held before.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let (result, taken) = measure(work);
+    (result, taken.peak)
 }
 
 type Edit = (&'static str, fn(&mut Forge));

@@ -15,6 +15,7 @@ mod entropy;
 mod index;
 mod packed;
 mod payload;
+mod plans;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

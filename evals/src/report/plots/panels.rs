@@ -132,7 +132,9 @@ impl Place {
     fn x(&self, value: f64) -> i32 {
         let share = ((self.scale)(value) - self.range.start) / (self.range.end - self.range.start);
         let pixels = f64::from(self.pixels.end - self.pixels.start);
-        self.pixels.start + (share * pixels).round() as i32
+        self.pixels
+            .start
+            .saturating_add((share * pixels).round() as i32)
     }
 }
 
@@ -143,7 +145,7 @@ fn grid(body: &Canvas<'_>, axis: &Axis, place: &Place, bottom: i32) -> anyhow::R
     for tick in &axis.ticks {
         let (x, words) = (place.x(*tick), (axis.tick_words)(*tick));
         let half = i32::try_from(words.len())? * 7 / 2;
-        if !place.pixels.contains(&x) || x - half < free {
+        if !place.pixels.contains(&x) || x.saturating_sub(half) < free {
             continue;
         }
         free = x + half + 4;

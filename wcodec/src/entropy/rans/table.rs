@@ -82,7 +82,7 @@ impl Table {
 }
 
 /// Rising values, run by run.
-fn runs(values: &[u16]) -> impl Iterator<Item = &[u16]> {
+pub(crate) fn runs(values: &[u16]) -> impl Iterator<Item = &[u16]> {
     values.chunk_by(|a, b| a.checked_add(1) == Some(*b))
 }
 

@@ -21,7 +21,7 @@ pub(in crate::device::tests) struct Behaviour {
     pub(in crate::device::tests) faults_at: Option<usize>,
     /// The first chunk that a kernel cannot decode, counted over all.
     pub(in crate::device::tests) bad_chunk: Option<u64>,
-    /// The kernels refuse every so manieth part.
+    /// The kernels refuse each part whose number is a multiple of this.
     pub(in crate::device::tests) refuses: Option<usize>,
     /// Whether the real kernels decode, on the emulator.
     pub(in crate::device::tests) emulates: bool,
