@@ -2,8 +2,8 @@
 //! without a GPU.
 //!
 //! It reports lanes that miss a collective or name a wrong mask, accesses that are not aligned or beyond an array, and,
-//! through [`Memory`], those beyond
-//! a buffer. Different [`Schedule`]s show missing synchronisation as different results.
+//! through [`Memory`], those beyond a buffer. Different [`Schedule`]s show missing synchronisation as different
+//! results.
 #![expect(unsafe_code, reason = "calls of C++, memory that it gives")]
 
 use crate::{Launch, Work};

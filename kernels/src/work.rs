@@ -87,8 +87,7 @@ impl WorkList {
     }
 
     /// Adds the chunks of a part. Its payload will lie at `payload` in the payload buffer, its elements go to the
-    /// device address `output`: multiples of 16.
-    /// Returns the status slots of [`Plan::chunks`], in their order.
+    /// device address `output`: multiples of 16. Returns the status slots of [`Plan::chunks`], in their order.
     ///
     /// `output` has room for the plan's samples, each of the element's bytes; a kernel writes nothing else.
     ///

@@ -81,8 +81,9 @@ fn has_kernel(stored: Dtype, asked: DType) -> bool {
     let floats = [DType::BF16, DType::F16, DType::F32];
     match stored {
         Dtype::BF16 | Dtype::F16 | Dtype::F32 => floats.contains(&asked),
+        Dtype::F64 => asked == DType::F64,
         Dtype::U16 => false,
-        _ => asked_of(stored).first() == Some(&asked) && asked != DType::BF16,
+        _ => asked_of(stored).first() == Some(&asked),
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Report {
     device: Value,
     checks: Vec<Value>,
     benches: Vec<Value>,
+    /// What ran, and what of it failed.
+    ran: usize,
     failed: usize,
 }
 
@@ -35,6 +37,7 @@ impl Report {
             device,
             checks: Vec::new(),
             benches: Vec::new(),
+            ran: 0,
             failed: 0,
         })
     }
@@ -51,6 +54,7 @@ impl Report {
         if !self.is_wanted(name) {
             return;
         }
+        self.ran += 1;
         let start = Instant::now();
         let outcome = check();
         let seconds = start.elapsed().as_secs_f64();
@@ -81,6 +85,7 @@ impl Report {
         if !self.is_wanted(name) {
             return;
         }
+        self.ran += 1;
         match bench() {
             Ok(figures) => {
                 eprintln!("     {name}: {figures}");
@@ -100,9 +105,13 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If it cannot be written, or anything failed.
+    /// If it cannot be written, anything failed, or there was nothing of the name that was wanted.
     pub(crate) fn finish(self, output: Option<&Path>) -> anyhow::Result<()> {
-        let num_checks = self.checks.len();
+        ensure!(
+            self.ran > 0 || !self.checks.is_empty(),
+            "no check or bench has `{}` in its name",
+            self.only.unwrap_or_default()
+        );
         let json = json!({ "device": self.device, "checks": self.checks, "benches": self.benches });
         let text = serde_json::to_string_pretty(&json)?;
         match output {
@@ -112,8 +121,9 @@ impl Report {
         }
         ensure!(
             self.failed == 0,
-            "{} of {num_checks} checks and benches failed",
-            self.failed
+            "{} of {} checks and benches failed",
+            self.failed,
+            self.ran
         );
         Ok(())
     }

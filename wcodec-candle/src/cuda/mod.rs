@@ -24,7 +24,7 @@ pub(crate) struct Devices {
     reader: Arc<Reader>,
     sessions: Arc<Sessions<DeviceId, CudaMachine>>,
     /// Threads that make devices ready.
-    helpers: Mutex<Vec<JoinHandle<()>>>,
+    warming: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Devices {
@@ -47,7 +47,7 @@ impl Devices {
         Self {
             reader: Arc::clone(reader),
             sessions: Arc::new(Sessions::new(setup)),
-            helpers: Mutex::default(),
+            warming: Mutex::default(),
         }
     }
 
@@ -58,12 +58,12 @@ impl Devices {
         }
         let (sessions, device) = (Arc::clone(&self.sessions), device.clone());
         let thread = std::thread::Builder::new().name("wcodec-cuda".into());
-        let helper = thread.spawn(move || {
+        let thread = thread.spawn(move || {
             let _ = open(&sessions, &device);
             warm::warm_up(&device);
         });
-        if let Ok(helper) = helper {
-            lock(&self.helpers).push(helper);
+        if let Ok(thread) = thread {
+            lock(&self.warming).push(thread);
         }
     }
 
@@ -97,8 +97,8 @@ impl Devices {
     ///
     /// The first thing that went wrong since a tensor was last handed out.
     pub(crate) fn finish(&self) -> Result<()> {
-        for helper in std::mem::take(&mut *lock(&self.helpers)) {
-            let _ = helper.join();
+        for thread in std::mem::take(&mut *lock(&self.warming)) {
+            let _ = thread.join();
         }
         self.sessions.finish().map_err(Fault::into_candle)
     }
@@ -109,13 +109,13 @@ impl Drop for Devices {
     /// nobody joins. If the process ends before it does, the driver frees what is left, and an error that it would have
     /// printed is not seen: who has to know calls `finish`.
     fn drop(&mut self) {
-        let helpers = std::mem::take(&mut *lock(&self.helpers));
-        if helpers.is_empty() && self.sessions.is_empty() {
+        let warming = std::mem::take(&mut *lock(&self.warming));
+        if warming.is_empty() && self.sessions.is_empty() {
             return;
         }
         let sessions = Arc::clone(&self.sessions);
         let end = move || {
-            helpers.into_iter().for_each(|helper| drop(helper.join()));
+            warming.into_iter().for_each(|thread| drop(thread.join()));
             sessions.abandon();
         };
         // Without a thread, the last to drop the sessions waits for the devices.

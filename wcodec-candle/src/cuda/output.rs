@@ -77,6 +77,8 @@ impl Output<'_> {
             DType::F8E8M0 => self.fill::<u8>(element, raw_bytes, CudaStorageSlice::F8E8M0),
             _ => Ok(None),
         };
+        // Not before the memory is waited for by whoever frees it: who is told may panic.
+        self.session.tell();
         let Some(slice) = storage? else {
             return Ok(None);
         };

@@ -150,7 +150,9 @@ impl<M: Machine> LaneState<M> {
     pub(super) fn poll(&mut self, machine: &M, report: &Report) -> Result<()> {
         for block in &mut self.blocks {
             if let Some(pending) = &block.pending
-                && machine.is_over(&pending.event)?
+                && machine
+                    .is_over(&pending.event)
+                    .map_err(|error| report.place(error, pending.load.id))?
             {
                 block.settle(machine, report)?;
             }

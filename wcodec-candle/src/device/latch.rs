@@ -47,12 +47,9 @@ impl Latch {
 pub(crate) struct Fault(Arc<Error>);
 
 impl Fault {
-    /// Tells the user, for there is no caller left to be told. Where stderr cannot be written to, nobody is.
-    pub(super) fn print(&self) {
-        let _ = writeln!(
-            std::io::stderr().lock(),
-            "wcodec: {self} (found when no caller was left to be told; WcodecLoader::finish returns such an error)"
-        );
+    /// Tells the user, for no call returns it, and why. Where stderr cannot be written to, nobody is told.
+    pub(super) fn print(&self, why: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "wcodec: {self} ({why})");
     }
 
     /// The error itself where this is the only one to have it, else one that says the same.

@@ -52,7 +52,8 @@ pub(crate) struct Setup {
 /// Where a tensor goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
-    /// Device address of its first element, aligned to 256.
+    /// Device address of its first element, aligned to 256. Whoever decodes there sees to it that as many elements as
+    /// the tensor has are allocated, until the lane is past them or drained.
     pub(crate) address: u64,
     pub(crate) element: Element,
     /// Bytes of an element as it is stored and as it comes out; the same for packed ones.

@@ -2,6 +2,7 @@
 
 use super::latch::{Fault, Latch};
 use super::lock;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -15,7 +16,7 @@ pub(super) struct Report {
     reader: Arc<Reader>,
     latch: Latch,
     /// Whole, and nobody was told yet.
-    whole: Mutex<Vec<(TensorId, Instant)>>,
+    whole: Mutex<VecDeque<(TensorId, Instant)>>,
     on_whole: Option<OnWhole>,
 }
 
@@ -66,17 +67,18 @@ impl Report {
     pub(super) fn over(&self, load: &Load) {
         let is_last = load.left.fetch_sub(1, Ordering::SeqCst) == 1;
         if is_last && !load.is_bad.load(Ordering::SeqCst) && self.on_whole.is_some() {
-            lock(&self.whole).push((load.id, load.begin));
+            lock(&self.whole).push_back((load.id, load.begin));
         }
     }
 
     /// Tells of the tensors that are whole. No lock may be held: who is told may ask for tensors.
     pub(super) fn tell(&self) {
-        let whole = std::mem::take(&mut *lock(&self.whole));
+        let next = || lock(&self.whole).pop_front();
         if let Some(on_whole) = &self.on_whole {
-            whole
-                .into_iter()
-                .for_each(|(id, begin)| on_whole(id, begin));
+            // One at a time: who is told may panic, and the others are for the next call then.
+            while let Some((id, begin)) = next() {
+                on_whole(id, begin);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::shared::{Active, Shared, Wanted};
 use super::slot::Slot;
 use super::{Outcome, Setup, Target, lock};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, TryLockError};
 use std::thread::JoinHandle;
 use wcodec::{Error, Result, TensorId};
 
@@ -88,14 +88,25 @@ impl<M: Machine> Session<M> {
             decoded = placed.and(shared.report.check()).and(decoded);
         }
         drop(active);
-        shared.report.tell();
         decoded
+    }
+
+    /// Tells of the tensors that are whole by now. To be called where a panic of who is told does no harm: not while
+    /// memory is written that would be freed then.
+    pub(crate) fn tell(&self) {
+        self.shared.report.tell();
     }
 
     fn enqueue(&self, id: TensorId, target: &Target) -> std::result::Result<Outcome, Fault> {
         let (shared, report) = (&*self.shared, &self.shared.report);
         for lane in &shared.lanes {
-            let polled = lock(lane).poll(&shared.machine, report);
+            let mut lane = match lane.try_lock() {
+                Ok(lane) => lane,
+                Err(TryLockError::Poisoned(lane)) => lane.into_inner(),
+                // Who has it may wait for it, and looks at its statuses.
+                Err(TryLockError::WouldBlock) => continue,
+            };
+            let polled = lane.poll(&shared.machine, report);
             polled.map_err(|error| report.place(error, id))?;
         }
         report.check()?;
@@ -191,7 +202,9 @@ impl<M: Machine> Drop for Session<M> {
         // Memory must not be freed under work that uses it. Closed before, this does not wait.
         self.end();
         if let Some(fault) = self.shared.report.untold() {
-            fault.print();
+            fault.print(
+                "found when no caller was left to be told; WcodecLoader::finish returns such an error",
+            );
         }
         // A callback may panic, and this may be dropped because another did.
         let _ = catch_unwind(AssertUnwindSafe(|| self.shared.report.tell()));

@@ -17,7 +17,7 @@ pub(crate) struct Sessions<K, M: Machine> {
     places: Mutex<HashMap<K, Place<M>>>,
 }
 
-impl<K: Eq + Hash, M: Machine> Sessions<K, M> {
+impl<K: Copy + Eq + Hash, M: Machine> Sessions<K, M> {
     /// Nothing is opened yet.
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
@@ -42,14 +42,26 @@ impl<K: Eq + Hash, M: Machine> Sessions<K, M> {
         key: K,
         machine: impl FnOnce() -> Result<Arc<M>>,
     ) -> Result<Arc<Session<M>>> {
-        let place = Arc::clone(lock(&self.places).entry(key).or_default());
-        let mut place = lock(&place);
-        if let Some(session) = &*place {
-            return Ok(Arc::clone(session));
+        loop {
+            let place = Arc::clone(lock(&self.places).entry(key).or_default());
+            let mut session = lock(&place);
+            if let Some(session) = &*session {
+                return Ok(Arc::clone(session));
+            }
+            if !self.holds(key, &place) {
+                continue; // taken out in the meantime: a session there would never be finished
+            }
+            let opened = Arc::new(Session::open(machine()?, &self.setup)?);
+            *session = Some(Arc::clone(&opened));
+            return Ok(opened);
         }
-        let session = Arc::new(Session::open(machine()?, &self.setup)?);
-        *place = Some(Arc::clone(&session));
-        Ok(session)
+    }
+
+    /// Whether that is a device's place. Nobody locks a place while holding all of them, so this may be asked with the
+    /// place locked.
+    fn holds(&self, key: K, place: &Place<M>) -> bool {
+        let places = lock(&self.places);
+        places.get(&key).is_some_and(|now| Arc::ptr_eq(now, place))
     }
 
     /// Has a device's session begin anew, for another model. `false` if it has none, and none is being opened.
@@ -76,7 +88,7 @@ impl<K: Eq + Hash, M: Machine> Sessions<K, M> {
         for session in self.take() {
             match (session.close(), &result) {
                 (Err(fault), Ok(())) => result = Err(fault),
-                (Err(fault), Err(_)) => fault.print(),
+                (Err(fault), Err(_)) => fault.print("`finish` returned that of another device"),
                 (Ok(()), _) => {}
             }
         }

@@ -11,8 +11,8 @@ use std::ops::Range;
 /// How a part decodes, every rule checked that does not take decoding.
 ///
 /// Every range lies within the payload, every table that a chunk or a context names exists, every value of a table is a
-/// symbol or a class, and a chunk has
-/// at most [`CHUNK_MAX_SAMPLES`](crate::format::CHUNK_MAX_SAMPLES) samples: a decoder may rely on it.
+/// symbol or a class, and a chunk has at most [`CHUNK_MAX_SAMPLES`](crate::format::CHUNK_MAX_SAMPLES) samples: a
+/// decoder may rely on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     dtype: Dtype,

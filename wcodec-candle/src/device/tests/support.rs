@@ -226,7 +226,9 @@ pub(super) fn load(
         output_bytes,
         lane: lane_of(info),
     };
-    let outcome = session.decode(id, &target)?;
+    let outcome = session.decode(id, &target);
+    session.tell();
+    let outcome = outcome?;
     let memory = (outcome == Outcome::Enqueued).then_some(memory);
     Ok(Loaded {
         id,

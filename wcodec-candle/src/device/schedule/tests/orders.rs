@@ -37,8 +37,7 @@ impl Asking {
     }
 }
 
-/// Whatever happens in whatever order, somebody can always go on until everybody has everything, and few extents are
-/// read twice.
+/// Whatever happens in whatever order, somebody can always go on until everybody has everything.
 #[test]
 fn no_order_of_calls_blocks() {
     for seed in 1..400u64 {
