@@ -6,42 +6,97 @@ use serde_json::ser::{Formatter, Serializer};
 use std::io::{self, Write};
 
 /// The value as JSON, with a line for each field and for each element of a list; an element's own fields stay on its
-/// line.
+/// line, unless a list of objects is among them.
 ///
 /// # Errors
 ///
 /// If the value cannot be JSON.
 pub(crate) fn rows(value: &impl Serialize) -> anyhow::Result<String> {
+    let mut shapes = Shapes::default();
+    value.serialize(&mut Serializer::with_formatter(io::sink(), &mut shapes))?;
     let mut text = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut text, Rows::default()))?;
+    let rows = Rows::new(shapes.has_objects);
+    value.serialize(&mut Serializer::with_formatter(&mut text, rows))?;
     text.push(b'\n');
     String::from_utf8(text).context("JSON is text")
 }
 
+/// Looks at a value's objects and lists before it is written.
 #[derive(Debug, Default)]
+struct Shapes {
+    /// Of each object and list, in order of their begin: whether it is or holds a list of objects.
+    has_objects: Vec<bool>,
+    /// Those around the next value: where in `has_objects`, and whether it is a list.
+    around: Vec<(usize, bool)>,
+}
+
+impl Shapes {
+    fn begin(&mut self, is_list: bool) {
+        self.around.push((self.has_objects.len(), is_list));
+        self.has_objects.push(false);
+    }
+}
+
+impl Formatter for &mut Shapes {
+    fn begin_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.begin(true);
+        Ok(())
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.around.pop();
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        if self.around.last().is_some_and(|(_, is_list)| *is_list) {
+            for (index, _) in &self.around {
+                if let Some(has_objects) = self.has_objects.get_mut(*index) {
+                    *has_objects = true;
+                }
+            }
+        }
+        self.begin(false);
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.around.pop();
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
 struct Rows {
-    /// Objects and lists around the next value.
-    depth: usize,
-    /// Lists among them.
+    /// Of the objects and lists to come, in order of their begin.
+    has_objects: std::vec::IntoIter<bool>,
+    /// Of each object and list around the next value: whether all of it is on one line. So are those that are in a
+    /// list and neither are nor hold a list of objects.
+    is_one_line: Vec<bool>,
+    /// Lists around the next value.
     lists: usize,
     has_value: bool,
 }
 
 impl Rows {
+    fn new(has_objects: Vec<bool>) -> Self {
+        Self {
+            has_objects: has_objects.into_iter(),
+            is_one_line: Vec::new(),
+            lists: 0,
+            has_value: false,
+        }
+    }
+
     fn begin(&mut self, out: &mut (impl Write + ?Sized), bracket: &[u8]) -> io::Result<()> {
-        self.depth += 1;
+        let has_objects = self.has_objects.next().unwrap_or_default();
+        self.is_one_line.push(self.lists > 0 && !has_objects);
         self.has_value = false;
         out.write_all(bracket)
     }
 
-    /// `lists`: those around the values of what ends.
-    fn end(
-        &mut self,
-        out: &mut (impl Write + ?Sized),
-        bracket: &[u8],
-        is_one_line: bool,
-    ) -> io::Result<()> {
-        self.depth -= 1;
+    fn end(&mut self, out: &mut (impl Write + ?Sized), bracket: &[u8]) -> io::Result<()> {
+        let is_one_line = self.is_one_line.pop().unwrap_or_default();
         if self.has_value && !is_one_line {
             self.line(out)?;
         }
@@ -51,16 +106,11 @@ impl Rows {
 
     fn line(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         out.write_all(b"\n")?;
-        (0..self.depth).try_for_each(|_| out.write_all(b"  "))
+        (0..self.is_one_line.len()).try_for_each(|_| out.write_all(b"  "))
     }
 
-    fn separate(
-        &self,
-        out: &mut (impl Write + ?Sized),
-        first: bool,
-        is_one_line: bool,
-    ) -> io::Result<()> {
-        match (first, is_one_line) {
+    fn separate(&self, out: &mut (impl Write + ?Sized), first: bool) -> io::Result<()> {
+        match (first, self.is_one_line.last() == Some(&true)) {
             (true, true) => Ok(()),
             (false, true) => out.write_all(b", "),
             (true, false) => self.line(out),
@@ -74,17 +124,18 @@ impl Rows {
 
 impl Formatter for Rows {
     fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b"[")?;
         self.lists += 1;
-        self.begin(out, b"[")
+        Ok(())
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         self.lists -= 1;
-        self.end(out, b"]", self.lists > 0)
+        self.end(out, b"]")
     }
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.separate(out, first, self.lists > 1)
+        self.separate(out, first)
     }
 
     fn end_array_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
@@ -97,11 +148,11 @@ impl Formatter for Rows {
     }
 
     fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.end(out, b"}", self.lists > 0)
+        self.end(out, b"}")
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.separate(out, first, self.lists > 0)
+        self.separate(out, first)
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
@@ -124,7 +175,7 @@ mod tests {
         let value = json!({
             "a": {"b": 1, "empty": {}},
             "list": [],
-            "rows": [{"x": [1, 2], "y": {"z": null}}, {"x": [], "y": {}}]
+            "rows": [{"x": [1, 2], "y": {"z": null}}, {"x": [], "y": {}}, {"long": [{"z": [3]}, {}], "x": 4}]
         });
         let text = rows(&value).unwrap();
         let expected = r#"{
@@ -135,7 +186,14 @@ mod tests {
   "list": [],
   "rows": [
     {"x": [1, 2], "y": {"z": null}},
-    {"x": [], "y": {}}
+    {"x": [], "y": {}},
+    {
+      "long": [
+        {"z": [3]},
+        {}
+      ],
+      "x": 4
+    }
   ]
 }
 "#;

@@ -59,15 +59,23 @@ impl Program {
 }
 
 impl Origin {
-    /// Of what this process measures from these files and folders, on a machine called `name`. Names of files count
-    /// from
-    /// the first of `roots` that holds them, or are those of the file alone.
+    /// Of what this process measures from these files and folders, on a machine called `name`, as it is before the
+    /// files are read. Names of files count from the first of `roots` that holds them, or are those of the file alone.
     ///
     /// # Errors
     ///
     /// If an input cannot be read.
     pub(crate) fn read(
         name: Option<&str>,
+        inputs: &[PathBuf],
+        roots: &[&Path],
+    ) -> anyhow::Result<Self> {
+        Self::on(Machine::read(name), inputs, roots)
+    }
+
+    /// As [`read`](Self::read), on a machine that was asked before.
+    pub(crate) fn on(
+        machine: Machine,
         inputs: &[PathBuf],
         roots: &[&Path],
     ) -> anyhow::Result<Self> {
@@ -89,9 +97,11 @@ impl Origin {
             }
         }
         Ok(Self {
-            machine: Machine::read(name),
+            machine,
             program: Program::this(),
-            command: command_line(std::env::args()),
+            command: command_line(
+                std::env::args_os().map(|word| word.to_string_lossy().into_owned()),
+            ),
             inputs_sha256,
         })
     }

@@ -9,12 +9,12 @@ use tempfile::NamedTempFile;
 #[derive(Debug)]
 pub(crate) struct Target {
     path: PathBuf,
-    /// Lies beside it; `None` where the name is that of a device or a pipe.
-    file: Option<NamedTempFile>,
+    /// Its folder; `None` where the name is that of a device or a pipe.
+    folder: Option<PathBuf>,
 }
 
 impl Target {
-    /// Makes sure that the file can be written.
+    /// Makes sure that the file can be written, and leaves nothing behind.
     ///
     /// # Errors
     ///
@@ -26,13 +26,13 @@ impl Target {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let file = match is_special {
-            true => None,
-            false => Some(new_file(folder.unwrap_or(Path::new("."))).with_context(place)?),
-        };
+        let folder = (!is_special).then(|| folder.unwrap_or(Path::new(".")).to_path_buf());
+        if let Some(folder) = &folder {
+            drop(new_file(folder).with_context(place)?);
+        }
         Ok(Self {
             path: path.to_path_buf(),
-            file,
+            folder,
         })
     }
 
@@ -48,9 +48,10 @@ impl Target {
     /// If the disk is full or the like, with its path.
     pub(crate) fn write(self, text: &str) -> anyhow::Result<()> {
         let place = || format!("cannot write {}", self.path.display());
-        let Some(mut file) = self.file else {
+        let Some(folder) = &self.folder else {
             return std::fs::write(&self.path, text).with_context(place);
         };
+        let mut file = new_file(folder).with_context(place)?;
         file.write_all(text.as_bytes()).with_context(place)?;
         file.persist(&self.path).with_context(place)?;
         Ok(())
@@ -74,9 +75,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.md");
         std::fs::write(&path, "old").unwrap();
-        drop(Target::open(&path).unwrap());
+        let target = Target::open(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
-        Target::open(&path).unwrap().write("new").unwrap();
+        assert_eq!(
+            folder.path().read_dir().unwrap().count(),
+            1,
+            "not while it waits"
+        );
+        target.write("new").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }

@@ -108,8 +108,16 @@ fn load_time_compares_loaders_and_records_them() {
         &"--json",
     ]);
     assert!(output.status.success(), "{output:?}");
-    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let rows = rows.as_array().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let inputs = json["origin"]["inputs_sha256"].as_object().unwrap();
+    for name in [
+        "model/config.json",
+        "model/model.safetensors",
+        "tinystories-3m.wcodec",
+    ] {
+        assert!(inputs.contains_key(name), "{name} in {inputs:?}");
+    }
+    let rows = json["results"].as_array().unwrap();
     assert_eq!(rows.len(), 4 + 4 + 4, "warm, cold and slow");
     for row in rows {
         let stage = |name: &str| row[name]["median"].as_f64().unwrap();

@@ -148,17 +148,15 @@ fn small(value: f64) -> String {
 
 pub(crate) fn run(args: &AccuracyArgs) -> anyhow::Result<()> {
     let limit = args.limit_tokens.map(NonZeroUsize::get);
-    let rows = measure(&args.models, &args.folder, &args.text, limit)?;
-    if args.json {
-        let origin = Origin::read(
-            None,
-            &inputs(&args.models, &args.folder, &args.text),
-            &[&args.folder, &args.text],
-        )?;
-        let results = rows;
+    let inputs = inputs(&args.models, &args.folder, &args.text);
+    let roots: [&Path; 2] = [&args.folder, &args.text];
+    let origin = args.json.then(|| Origin::read(None, &inputs, &roots));
+    let origin = origin.transpose()?;
+    let results = measure(&args.models, &args.folder, &args.text, limit)?;
+    if let Some(origin) = origin {
         print!("{}", json::rows(&Measured { origin, results })?);
     } else {
-        print!("{}", grid(&rows).plain());
+        print!("{}", grid(&results).plain());
     }
     Ok(())
 }

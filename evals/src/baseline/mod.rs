@@ -12,6 +12,8 @@ mod shard;
 mod timed;
 
 use crate::effort::EffortArg;
+use crate::json;
+use crate::origin::{Measured, Origin};
 use std::path::PathBuf;
 
 pub(crate) use architecture::{Model, Size};
@@ -68,12 +70,13 @@ pub(crate) fn run(args: &BaselineArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.write_to {
         return spec.write_folder(folder);
     }
-    let baseline = spec.measure(&args.work_dir)?;
+    let origin = Origin::read(None, &[], &[])?;
+    let results = spec.measure(&args.work_dir)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&baseline)?);
+        print!("{}", json::rows(&Measured { origin, results })?);
     } else {
-        println!("{}", baseline.title());
-        print!("{}", baseline.grid().plain());
+        println!("{}", results.title());
+        print!("{}", results.grid().plain());
     }
     Ok(())
 }

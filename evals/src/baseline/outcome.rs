@@ -82,7 +82,7 @@ impl Baseline {
         vec![
             ("drawing, writing", row(self.draw_seconds, String::new())),
             (
-                "encoding",
+                "encoding, on disk",
                 row(self.encode_seconds, peak(self.encode_peak_bytes)),
             ),
             ("decoding", row(self.decode.median, decoding)),

@@ -47,22 +47,35 @@ impl Evicted {
 ///
 /// If a file cannot be opened.
 pub(crate) fn evict(files: &[PathBuf]) -> anyhow::Result<Evicted> {
+    // Needs root, and drops what others have there too.
+    evict_or(files, || {
+        std::fs::write("/proc/sys/vm/drop_caches", "1").is_ok()
+    })
+}
+
+/// Drops files from the page cache by advice, or else by `drop_all`, which says whether it did; not where nobody can
+/// tell whether it has to.
+fn evict_or(files: &[PathBuf], drop_all: impl FnOnce() -> bool) -> anyhow::Result<Evicted> {
+    advise(files)?;
+    Ok(match residency(files) {
+        None => Evicted::Unknown,
+        Some(found) if found.is_cold() => Evicted::Advice,
+        Some(_) if drop_all() && residency(files).is_some_and(Residency::is_cold) => {
+            Evicted::DropCaches
+        }
+        Some(_) => Evicted::Unknown,
+    })
+}
+
+/// Writes files to the disk and says that they are not needed in the page cache.
+fn advise(files: &[PathBuf]) -> anyhow::Result<()> {
     for path in files {
         let file = File::open(path).with_context(|| path.display().to_string())?;
         file.sync_all()?; // dirty pages stay
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
     }
-    let is_cold = || residency(files).is_some_and(Residency::is_cold);
-    if is_cold() {
-        return Ok(Evicted::Advice);
-    }
-    // Needs root, and drops what others have there too.
-    let dropped = std::fs::write("/proc/sys/vm/drop_caches", "1").is_ok();
-    Ok(match dropped && is_cold() {
-        true => Evicted::DropCaches,
-        false => Evicted::Unknown,
-    })
+    Ok(())
 }
 
 /// How much of the files is in the page cache; `None` where nobody can tell.
@@ -117,8 +130,8 @@ mod tests {
             None => assert!(!has_fincore),
         }
         assert!(residency(&[folder.path().join("none")]).is_none());
-        // What `evict` claims is what is there afterwards.
-        let evicted = evict(&files).unwrap();
+        // What is claimed is what is there afterwards; others' files stay where they are.
+        let evicted = evict_or(&files, || false).unwrap();
         let cold = residency(&files).is_some_and(Residency::is_cold);
         assert_eq!(evicted != Evicted::Unknown, cold);
     }

@@ -110,8 +110,15 @@ impl Shared {
 
     /// Asks for the tensors that come next, each once, in the order in which they are loaded.
     fn read_ahead(&self, index: usize) {
+        for (file, start, len) in self.ask(index) {
+            file.will_need(start, len);
+        }
+    }
+
+    /// What to ask for when job `index` begins: file, first byte, length. Nothing is said twice.
+    fn ask(&self, index: usize) -> Vec<(&dyn ReadAt, u64, u64)> {
+        let mut asks = Vec::new();
         let mut next = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        *next = (*next).max(index);
         let bytes = |job: &Job| job.entry.bytes.end - job.entry.bytes.start;
         let under_way = self.jobs.get(index..*next).unwrap_or_default();
         let mut ahead: u64 = under_way.iter().map(bytes).sum();
@@ -119,10 +126,11 @@ impl Shared {
             && let Some(job) = self.jobs.get(*next)
             && let Some(file) = self.files.get(job.file)
         {
-            file.will_need(job.entry.bytes.start, bytes(job));
+            asks.push((&**file, job.entry.bytes.start, bytes(job)));
             ahead += bytes(job);
             *next += 1;
         }
+        asks
     }
 }
 

@@ -22,6 +22,9 @@ mod verdict;
 mod zst;
 
 use crate::device::{DeviceArg, DtypeArg};
+use crate::json;
+use crate::origin::{Measured, Origin};
+use crate::target::Target;
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -91,7 +94,21 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
+impl LoadArgs {
+    /// The files and folders that are read: with a single file, the config beside it.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let mut inputs = vec![self.weights.clone()];
+        inputs.extend([&self.against, &self.config].into_iter().flatten().cloned());
+        let beside = self.weights.with_file_name("config.json");
+        if self.config.is_none() && self.weights.is_file() && beside.is_file() {
+            inputs.push(beside);
+        }
+        inputs
+    }
+}
+
 pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
+    let trace = Target::maybe(args.trace.as_ref())?;
     let folder = tempfile::tempdir_in(&args.work_dir).with_context(|| {
         format!(
             "cannot write into `{}` (--work-dir)",
@@ -107,14 +124,12 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
         args.config.as_deref(),
         folder.path(),
     )?;
+    let origin = args.json.then(|| Origin::read(None, &args.inputs(), &[]));
+    let origin = origin.transpose()?;
     let rows = prepared.measure(&args.how)?;
-    if let Some(path) = &args.trace {
-        let timelines = prepared.record(Storage::Warm, &args.how)?;
-        std::fs::write(path, trace_json(&timelines).to_string())
-            .with_context(|| path.display().to_string())?;
-    }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+    if let Some(origin) = origin {
+        let results = rows;
+        print!("{}", json::rows(&Measured { origin, results })?);
     } else {
         print!("{}", grid(&rows).plain());
         let evicted = evictions(&rows);
@@ -122,6 +137,10 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
             println!("cold: {evicted}");
         }
         println!("{}", verdict(&rows));
+    }
+    if let Some(target) = trace {
+        let timelines = prepared.record(Storage::Warm, &args.how)?;
+        target.write(&trace_json(&timelines).to_string())?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::device::DeviceArg;
 use crate::model::{Checkpoint, read_config};
 use crate::progress;
 use anyhow::{Context, ensure};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wcodec::checkpoint::{ImportOptions, import};
@@ -63,7 +64,12 @@ impl Prepared {
             Some(path) => path.to_path_buf(),
             None => {
                 let path = folder.join("model.wcodec");
-                import(checkpoint.path(), &path, &ImportOptions::default())?;
+                // The other forms hold no more than the weights.
+                let options = ImportOptions {
+                    no_default_attachments: true,
+                    ..Default::default()
+                };
+                import(checkpoint.path(), &path, &options)?;
                 path
             }
         };
@@ -93,6 +99,18 @@ impl Prepared {
         }
     }
 
+    /// Waits until all files are on the disk: what is still being written would be timed, too.
+    fn settle(&self) -> anyhow::Result<()> {
+        for path in Loader::ALL
+            .into_iter()
+            .flat_map(|loader| self.files(loader))
+        {
+            let file = File::open(&path).and_then(|file| file.sync_all());
+            file.with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
     pub(super) fn task(&self, loader: Loader, storage: Storage, how: &How) -> Task {
         Task {
             loader,
@@ -108,12 +126,13 @@ impl Prepared {
         }
     }
 
-    /// Loads by everyone from every storage, in turn.
+    /// Loads by everyone from every storage, in turn, each run beginning with another loader.
     ///
     /// # Errors
     ///
     /// If a load fails, or gives other logits than the first.
     pub(crate) fn measure(&self, how: &How) -> anyhow::Result<Vec<LoadRow>> {
+        self.settle()?;
         let mut storages = vec![Storage::Warm];
         storages.extend(how.cold.then_some(Storage::Cold));
         storages.extend(how.storage.iter().map(|speed| Storage::Throttled(*speed)));
@@ -121,8 +140,9 @@ impl Prepared {
         let mut rows = Vec::new();
         for storage in storages {
             let mut runs = Loader::ALL.map(|loader| (loader, Runs::default()));
-            for _ in 0..how.runs {
-                for (loader, runs) in &mut runs {
+            for run in 0..usize::try_from(how.runs)? {
+                let (last, first) = runs.split_at_mut(run % Loader::ALL.len());
+                for (loader, runs) in first.iter_mut().chain(last) {
                     let measured = runs.another(&self.task(*loader, storage, how), storage)?;
                     let expected = logits.get_or_insert_with(|| measured.logits.clone());
                     ensure!(
@@ -183,6 +203,7 @@ impl Prepared {
     ///
     /// If a load fails.
     pub(crate) fn record(&self, storage: Storage, how: &How) -> anyhow::Result<Vec<Timeline>> {
+        self.settle()?;
         let mut timelines = Vec::new();
         for loader in Loader::ALL {
             let task = Task {

@@ -58,7 +58,7 @@ fn every_loader_gives_the_same_logits_from_every_storage() {
                     let files = prepared.files(loader);
                     let lengths = files.iter().map(|path| path.metadata().unwrap().len());
                     let length: u64 = lengths.sum();
-                    // All of its own file, once; not the tokenizer that rides along, nor the magic of zstd's table.
+                    // All of its own file, once; not what no tensor needs, nor the magic of zstd's table.
                     let least = match loader {
                         Loader::Wcodec => length - 200_000,
                         Loader::Zstd => length - 8,

@@ -3,11 +3,12 @@
 use super::rows::LoadRow;
 use super::task::Loader;
 
-/// Where wcodec is the fastest, where nobody is, and where and to whom it loses.
+/// Where wcodec is the fastest, where nobody is said to be, and where and to whom it loses.
 ///
-/// A difference counts where no run of the one is among those of the other.
+/// A difference counts where no run of the one is among those of the other; where runs overlap, the quotient of the
+/// medians is told and nothing is made of it.
 pub(crate) fn verdict(rows: &[LoadRow]) -> String {
-    let (mut wins, mut draws, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut wins, mut overlaps, mut losses) = (Vec::new(), Vec::new(), Vec::new());
     for ours in rows.iter().filter(|row| row.loader == Loader::Wcodec) {
         let others = rows.iter().filter(|row| ours.is_alike(row));
         let others: Vec<&LoadRow> = others.filter(|row| row.loader != Loader::Wcodec).collect();
@@ -15,14 +16,16 @@ pub(crate) fn verdict(rows: &[LoadRow]) -> String {
         let (our_best, our_worst) = (ours.first_token.min, ours.first_token.max);
         let faster = others.iter().filter(|row| row.first_token.max < our_best);
         let fastest = faster.min_by(|a, b| a.first_token.median.total_cmp(&b.first_token.median));
-        let as_fast = others.iter().filter(|row| row.first_token.min <= our_worst);
-        let as_fast: Vec<&str> = as_fast.map(|row| row.loader.words()).collect();
+        let among = others.iter().filter(|row| row.first_token.min <= our_worst);
+        let among = among.map(|row| (row.loader.words(), quotient(ours, row)));
+        let among = among.map(|(whom, quotient)| format!("{whom}, medians {quotient:.2}"));
+        let among: Vec<String> = among.collect();
         if let Some(fastest) = fastest {
-            let times = ours.first_token.median / fastest.first_token.median;
+            let times = quotient(ours, fastest);
             let whom = fastest.loader.words();
             losses.push(format!("{place} (to {whom}, by a factor of {times:.2})"));
-        } else if !as_fast.is_empty() {
-            draws.push(format!("{place} ({})", as_fast.join(", ")));
+        } else if !among.is_empty() {
+            overlaps.push(format!("{place} ({})", among.join("; ")));
         } else if !others.is_empty() {
             wins.push(place);
         }
@@ -32,11 +35,17 @@ pub(crate) fn verdict(rows: &[LoadRow]) -> String {
         list => list.join(", "),
     };
     format!(
-        "wcodec is the fastest: {}. It is as fast as another, their runs overlapping: {}. It loses: {}.",
+        "wcodec is the fastest: {}. Their runs overlap, so nobody is said to be faster (medians: wcodec's seconds over \
+         the other's): {}. It loses: {}.",
         list(&wins),
-        list(&draws),
+        list(&overlaps),
         list(&losses)
     )
+}
+
+/// Our median over theirs.
+fn quotient(ours: &LoadRow, theirs: &LoadRow) -> f64 {
+    ours.first_token.median / theirs.first_token.median
 }
 
 #[cfg(test)]
@@ -61,12 +70,13 @@ mod tests {
         ];
         assert_eq!(
             verdict(&rows.concat()),
-            "wcodec is the fastest: m 0.2 GB/s. It is as fast as another, their runs overlapping: m cold (parallel \
-             pread). It loses: m warm (to parallel pread, by a factor of 1.27)."
+            "wcodec is the fastest: m 0.2 GB/s. Their runs overlap, so nobody is said to be faster (medians: wcodec's \
+             seconds over the other's): m cold (parallel pread, medians 0.96). It loses: m warm (to parallel pread, by \
+             a factor of 1.27)."
         );
         // A median that is lower says nothing while a run of the other is among ours.
         let rows = loads(Storage::Warm, &[1.0, 3.0], &[1.1, 1.2]);
-        assert!(verdict(&rows).contains("overlapping: m warm (parallel pread)"));
+        assert!(verdict(&rows).contains("): m warm (parallel pread, medians 0.57)."));
         assert!(verdict(&rows[2..]).ends_with("It loses: nowhere."));
     }
 }

@@ -205,13 +205,14 @@ pub(crate) fn compare(
 
 pub(crate) fn run(args: &PerplexityArgs) -> anyhow::Result<()> {
     let tokens = Target::maybe(args.tokens.as_ref())?;
+    let origin = args.json.then(|| Origin::read(None, &args.inputs(), &[]));
+    let origin = origin.transpose()?;
     let (outcome, predictions) = args.measure()?;
     if let Some(target) = tokens {
         target.write(&predictions.csv())?;
     }
     let equal = outcome.difference.as_ref().is_none_or(Difference::is_none);
-    if args.json {
-        let origin = Origin::read(None, &args.inputs(), &[])?;
+    if let Some(origin) = origin {
         let results = outcome;
         print!("{}", json::rows(&Measured { origin, results })?);
     } else {

@@ -25,7 +25,7 @@ pub(crate) struct Machine {
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) os: String,
     pub(crate) date: String,
-    /// Processes that wanted a core in the minute before; what was measured before counts, too.
+    /// Processes that wanted a core in the minute before it was asked: before the command measured anything.
     pub(crate) load_average: Option<f64>,
 }
 

@@ -59,9 +59,11 @@ pub(crate) enum Suite {
 }
 
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
+    // Asked before anything is read: what is measured and digested counts to nobody's load average.
+    let machine = Machine::read(args.machine.as_deref());
     let output = args.output.clone().unwrap_or_else(|| {
         let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
-        results.join(Machine::read(args.machine.as_deref()).slug())
+        results.join(machine.slug())
     });
     std::fs::create_dir_all(&output).with_context(|| format!("creating {}", output.display()))?;
     let quick = args.suite == Suite::Quick;
@@ -73,11 +75,13 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
             .filter(|part| !quick || *part != Part::Baseline7b)
             .collect(),
     };
-    // What cannot be written is found before anything is measured.
+    // What cannot be written, or drawn, is found before anything is measured.
     let pages = ["report.md", "report.html"].map(|name| output.join(name));
     for path in pages.iter().chain(&args.trace) {
         Target::open(path)?;
     }
+    let mut kept = Part::ALL.into_iter().filter(|part| !parts.contains(part));
+    kept.try_for_each(|part| part.check(&output))?;
     if !parts.is_empty() {
         let work = &args.work_dir;
         tempfile::tempdir_in(work)
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     }
     for part in parts {
         eprintln!("measuring {} ...", part.name());
-        part.measure(args, &output)
+        part.measure(args, machine.clone(), &output)
             .with_context(|| format!("measuring {}", part.name()))?;
     }
     write::page(&output, args.trace.as_deref())?;

@@ -36,23 +36,20 @@ pub(super) fn blocks(origins: &[(Part, Origin)]) -> Vec<Block> {
             ]
             .concat(),
         );
-        machines.push(format!(
-            "{}: {}",
-            origin.machine.name,
-            origin.machine.line()
-        ));
+        let machine = format!("{}: {}", origin.machine.name, origin.machine.line());
+        if !machines.contains(&machine) {
+            machines.push(machine);
+        }
         digests.extend(origin.inputs_sha256.clone());
     }
     for (name, digest) in digests {
         inputs.row([name, digest]);
     }
-    machines.dedup();
     vec![
         Block::Heading("Where the figures come from".into()),
         Block::Text(format!(
             "{}. Every figure above is drawn from the JSON files of this folder by `evals report --draw`; each says \
-                the same of itself. \
-             A commit with `-dirty` was built with changes.",
+             the same of itself. A commit with `-dirty` was built with changes.",
             machines.join("; ")
         )),
         Block::Table(parts),

@@ -1,7 +1,7 @@
 //! What a report measures, and the files that keep it.
 
-use super::{ReportArgs, Suite};
-use crate::accuracy::{self, TEXT};
+use super::{Machine, ReportArgs, Suite};
+use crate::accuracy::{self, AccuracyRow, TEXT};
 use crate::baseline::{Baseline, Model, Quant, Size, Spec};
 use crate::device::{DeviceArg, DtypeArg};
 use crate::effort::EffortArg;
@@ -9,7 +9,7 @@ use crate::json;
 use crate::load::{How, LoadRow, Prepared, Storage, Timeline};
 use crate::origin::{Measured, Origin};
 use crate::perplexity::{self, Outcome};
-use crate::size;
+use crate::size::{self, SizeRow};
 use crate::target::Target;
 use anyhow::Context;
 use serde::de::DeserializeOwned;
@@ -25,7 +25,7 @@ const MODELS: [&str; 4] = ["stories260K", "tiny1m", "tinystories-3m", "stories7m
 /// The dtypes that each of them is stored in.
 const STORED: [DtypeArg; 3] = [DtypeArg::F32, DtypeArg::BF16, DtypeArg::F16];
 /// Tokens that a quick run predicts.
-const QUICK_TOKENS: usize = 1000;
+pub(super) const QUICK_TOKENS: usize = 1000;
 /// Tokens that are predicted in BF16 and F16, in which candle is slow on a CPU.
 pub(super) const HALF_TOKENS: usize = 2000;
 
@@ -116,20 +116,22 @@ impl Part {
         }
     }
 
-    /// Measures it and writes its file.
+    /// Measures it on the machine, as it was before everything, and writes its file.
     ///
     /// # Errors
     ///
     /// If an input is missing, or anything fails.
-    pub(crate) fn measure(self, args: &ReportArgs, output: &Path) -> anyhow::Result<()> {
+    pub(crate) fn measure(
+        self,
+        args: &ReportArgs,
+        machine: Machine,
+        output: &Path,
+    ) -> anyhow::Result<()> {
         let full = args.suite == Suite::Full;
         let models = self.models(args.suite);
         let target = Target::open(&self.file(output))?;
-        let origin = Origin::read(
-            args.machine.as_deref(),
-            &self.inputs(args, &models),
-            &[&args.models, &args.text],
-        )?;
+        let roots: [&Path; 2] = [&args.models, &args.text];
+        let origin = Origin::on(machine, &self.inputs(args, &models), &roots)?;
         let most = (!full).then_some(QUICK_TOKENS);
         match self {
             Self::Perplexity => {
@@ -147,6 +149,21 @@ impl Part {
             Self::Load => keep(target, origin, loads(args, full)?),
             Self::Baseline => keep(target, origin, baseline(args, Model::Tiny)?),
             Self::Baseline7b => keep(target, origin, baseline(args, Model::Llama2)?),
+        }
+    }
+
+    /// Makes sure that what was measured last, if it was, can be drawn.
+    ///
+    /// # Errors
+    ///
+    /// If the file holds something else.
+    pub(crate) fn check(self, output: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Perplexity => self.read::<Vec<PerplexityRow>>(output).map(drop),
+            Self::Accuracy => self.read::<Vec<AccuracyRow>>(output).map(drop),
+            Self::Size => self.read::<Vec<SizeRow>>(output).map(drop),
+            Self::Load => self.read::<Loads>(output).map(drop),
+            Self::Baseline | Self::Baseline7b => self.read::<Baseline>(output).map(drop),
         }
     }
 

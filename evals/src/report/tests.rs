@@ -148,6 +148,7 @@ fn pages_hold_what_was_measured_and_say_who_wins() {
     assert!(page.starts_with("# WCodec evaluated: here\n"));
     assert!(page.contains("wcodec is the fastest: m 0.2 GB/s, m 1 GB/s. "));
     assert!(page.contains("It loses: m warm (to parallel pread, by a factor of 2.00)."));
+    assert!(page.contains("but the first is predicted, up to 1000 in all."));
     assert!(page.contains("| the same bits |") && page.contains("| INT8 per row"));
     assert!(page.contains("| m/f32/model.safetensors | 0123abc |"));
     assert!(page.contains(env!("WCODEC_BUILD_COMMIT")));

@@ -3,10 +3,11 @@
 use super::machine::Machine;
 use super::origins;
 use super::page::{Block, Page};
-use super::parts::{HALF_TOKENS, Loads, Part, PerplexityRow};
+use super::parts::{HALF_TOKENS, Loads, Part, PerplexityRow, QUICK_TOKENS};
 use super::plots;
 use crate::accuracy::{self, AccuracyRow, TEXT};
 use crate::baseline::Baseline;
+use crate::device::DtypeArg;
 use crate::load::{self, Timeline};
 use crate::origin::Origin;
 use crate::size::{self, SizeRow, WHOLE};
@@ -125,16 +126,29 @@ fn perplexity(rows: &[PerplexityRow], machine: &Machine) -> Vec<Block> {
     let text = format!(
         "Llamas predict a text twice, out of safetensors and out of the .wcodec file of it, token by token. The text \
          is the last 60 stories of `{TEXT}` (held out when `tinystories-3m` and `stories7m` were trained), each on \
-         its own, its first 256 tokens; every token but the first is predicted. `stored` is the dtype in the file, \
-         `computed` that of the forward pass; in BF16 and F16, slow on a CPU, no more than {HALF_TOKENS} tokens. The \
-         last column compares every logit at every position. Perplexities of models with different vocabularies \
-         cannot be compared"
+         its own, its first 256 tokens; every token but the first is predicted{}. `stored` is the dtype in the file, \
+         `computed` that of the forward pass. The last column compares every logit at every position. Perplexities of \
+         models with different vocabularies cannot be compared",
+        limit(rows)
     );
     vec![
         Block::Heading("Is it the same model".into()),
         words(machine, &text),
         Block::Table(grid),
     ]
+}
+
+/// What the predicted tokens were limited to, if they were.
+fn limit(rows: &[PerplexityRow]) -> String {
+    let is_half = |row: &PerplexityRow| row.outcome.dtype != DtypeArg::F32;
+    let most = rows.iter().map(|row| row.outcome.quality.tokens).max();
+    if most.is_some_and(|most| most <= QUICK_TOKENS) {
+        format!(", up to {QUICK_TOKENS} in all")
+    } else if rows.iter().any(is_half) {
+        format!(", computed in BF16 and F16, slow on a CPU, up to {HALF_TOKENS} in all")
+    } else {
+        String::new()
+    }
 }
 
 fn accuracy_blocks(
@@ -176,8 +190,8 @@ fn accuracy_blocks(
 
 fn sizes(rows: &[SizeRow], machine: &Machine, output: &Path) -> anyhow::Result<Vec<Block>> {
     let text = format!(
-        "{} {} No lossless codec gets much out of INT8 with a scale for each row or grouped INT4: their quantisers \
-         have used up what there was",
+        "{} {} Lossless codecs get little out of INT8 with a scale for each row: its quantiser has used up most of \
+         what there was",
         size::CODECS,
         size::QUANTISED
     );
@@ -221,12 +235,12 @@ fn loads(loads: &Loads, machine: &Machine, output: &Path) -> anyhow::Result<Vec<
          `from_mmaped_safetensors`; `parallel pread` reads ahead with every thread and casts in the same pass; zstd \
          is the same over frames of 4 MiB; all gave the same logits, bit for bit. Rows of so many GB/s are of \
          simulated storage: files in the page cache, given out by one token bucket that all files and threads of a \
-         load share, in the order of asking, without latency; each loader waits for every byte of its own files \
-         once. A memory map's page faults cannot be slowed down: candle gets each tensor when its bytes have come \
-         through the bucket, asked for when candle asks for it, which is what read-ahead within a tensor gives at \
-         best. Whether files were in the page cache, or out of it, was looked up before each run; a row says so \
-         where they were not. Peak memory counts mapped files. On the CPU every tensor is decoded when the model is \
-         built";
+         load share, in the order of asking, without latency; each loader waits for every byte that it needs of \
+         its own files, once. A memory map's page faults cannot be slowed down: candle gets each tensor when its \
+         bytes have come through the bucket, asked for when candle asks for it, which is what read-ahead within a \
+         tensor gives at best. Whether files were in the page cache, or out of it, was looked up before each run; a \
+         row says so where they were not. Peak memory counts mapped files. On the CPU every tensor is decoded when \
+         the model is built";
     let mut blocks = vec![
         Block::Heading("How much sooner".into()),
         words(machine, text),

@@ -126,14 +126,14 @@ pub(crate) fn measure(
 
 pub(crate) fn run(args: &SizeArgs) -> anyhow::Result<()> {
     let target = Target::maybe(args.markdown.as_ref())?;
+    let inputs = inputs(&args.models, &args.folder);
+    let origin = Origin::read(None, &inputs, &[&args.folder])?;
     let results = measure(
         &args.models,
         &args.folder,
         args.effort.into(),
         !args.no_peers,
     )?;
-    let inputs = inputs(&args.models, &args.folder);
-    let origin = Origin::read(None, &inputs, &[&args.folder])?;
     if let Some(target) = target {
         target.write(&markdown(&results, args.effort.name(), &origin))?;
     }

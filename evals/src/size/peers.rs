@@ -81,16 +81,7 @@ impl Peer {
     /// The codec's own, or that the bytes differ.
     pub(crate) fn measure(self, tensors: &[&Tensor], runs: usize) -> anyhow::Result<Coded> {
         if self == Self::Pco {
-            let mut sum = Coded {
-                bytes: 0,
-                decode: 0.0,
-            };
-            for tensor in tensors {
-                let coded = pco_of(tensor, runs)?;
-                sum.bytes += coded.bytes;
-                sum.decode += coded.decode;
-            }
-            return Ok(sum);
+            return pco_all(tensors, runs);
         }
         let raw: Vec<&[u8]> = tensors.iter().map(|tensor| &*tensor.bytes).collect();
         let raw = raw.concat();
@@ -138,34 +129,72 @@ impl Peer {
     }
 }
 
-fn pco_of(tensor: &Tensor, runs: usize) -> anyhow::Result<Coded> {
-    match tensor.dtype {
-        Dtype::F32 => pco_as::<f32>(&tensor.bytes, runs),
-        Dtype::F16 => pco_as::<f16>(&tensor.bytes, runs),
-        Dtype::BF16 | Dtype::U16 => pco_as::<u16>(&tensor.bytes, runs),
-        Dtype::I32 | Dtype::U32 => pco_as::<u32>(&tensor.bytes, runs),
-        _ => pco_as::<u8>(&tensor.bytes, runs),
+/// A tensor through pco.
+trait PcoTensor {
+    fn coded_bytes(&self) -> usize;
+
+    /// Decodes over what was decoded before.
+    fn decode(&mut self) -> anyhow::Result<()>;
+
+    fn decoded(&self) -> &[u8];
+}
+
+struct PcoOf<T> {
+    coded: Vec<u8>,
+    decoded: Vec<T>,
+}
+
+impl<T: Number + bytemuck::Pod> PcoTensor for PcoOf<T> {
+    fn coded_bytes(&self) -> usize {
+        self.coded.len()
+    }
+
+    fn decode(&mut self) -> anyhow::Result<()> {
+        simple_decompress_into(&self.coded, &mut self.decoded)?;
+        Ok(())
+    }
+
+    fn decoded(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.decoded)
     }
 }
 
-fn pco_as<T: Number + bytemuck::Pod>(raw: &[u8], runs: usize) -> anyhow::Result<Coded> {
-    // A copy, since bytes lie anywhere and numbers do not.
-    let numbers: Vec<T> = bytemuck::pod_collect_to_vec(raw);
-    let coded = simple_compress(&numbers, &ChunkConfig::default().with_enable_8_bit(true))?;
-    let mut decoded = numbers;
-    bytemuck::cast_slice_mut::<T, u8>(&mut decoded).fill(1);
+/// As [`Peer::measure`]; a run is of all tensors.
+fn pco_all(tensors: &[&Tensor], runs: usize) -> anyhow::Result<Coded> {
+    let coded = tensors.iter().map(|tensor| pco_of(tensor));
+    let mut coded = coded.collect::<anyhow::Result<Vec<_>>>()?;
     let decode = best(runs, || {
-        simple_decompress_into(&coded, &mut decoded)?;
-        Ok(())
+        coded.iter_mut().try_for_each(|tensor| tensor.decode())
     })?;
-    ensure!(
-        bytemuck::cast_slice::<T, u8>(&decoded) == raw,
-        "pco gives back other bytes"
-    );
+    for (coded, tensor) in coded.iter().zip(tensors) {
+        ensure!(
+            *coded.decoded() == *tensor.bytes,
+            "pco gives back other bytes"
+        );
+    }
+    let bytes = coded.iter().map(|tensor| tensor.coded_bytes() as u64);
     Ok(Coded {
-        bytes: coded.len() as u64,
+        bytes: bytes.sum(),
         decode,
     })
+}
+
+fn pco_of(tensor: &Tensor) -> anyhow::Result<Box<dyn PcoTensor>> {
+    Ok(match tensor.dtype {
+        Dtype::F32 => Box::new(pco_as::<f32>(&tensor.bytes)?),
+        Dtype::F16 => Box::new(pco_as::<f16>(&tensor.bytes)?),
+        Dtype::BF16 | Dtype::U16 => Box::new(pco_as::<u16>(&tensor.bytes)?),
+        Dtype::I32 | Dtype::U32 => Box::new(pco_as::<u32>(&tensor.bytes)?),
+        _ => Box::new(pco_as::<u8>(&tensor.bytes)?),
+    })
+}
+
+fn pco_as<T: Number + bytemuck::Pod>(raw: &[u8]) -> anyhow::Result<PcoOf<T>> {
+    // A copy, since bytes lie anywhere and numbers do not.
+    let mut decoded: Vec<T> = bytemuck::pod_collect_to_vec(raw);
+    let coded = simple_compress(&decoded, &ChunkConfig::default().with_enable_8_bit(true))?;
+    bytemuck::cast_slice_mut::<T, u8>(&mut decoded).fill(1);
+    Ok(PcoOf { coded, decoded })
 }
 
 #[cfg(test)]

@@ -116,13 +116,13 @@ fn measure_all(args: &ToolsArgs) -> anyhow::Result<Vec<Row>> {
 
 pub(crate) fn run(args: &ToolsArgs) -> anyhow::Result<()> {
     let target = Target::maybe(args.markdown.as_ref())?;
-    let rows = measure_all(args)?;
-    let checks = checks::checks(&rows);
-    let effort = args.effort.name();
     let models = args.models.iter().map(|model| args.folder.join(model));
     let models = models.map(|model| model.join("f32").join(FILE_NAME));
     let inputs: Vec<PathBuf> = models.filter(|path| path.is_file()).collect();
     let origin = Origin::read(None, &inputs, &[&args.folder])?;
+    let rows = measure_all(args)?;
+    let checks = checks::checks(&rows);
+    let effort = args.effort.name();
     if let Some(target) = target {
         target.write(&table::markdown(effort, &rows, &checks, &origin))?;
     }

@@ -1,5 +1,6 @@
 //! What all pictures have in common.
 
+use crate::target::Target;
 use plotters::coord::Shift;
 use plotters::prelude::{
     DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, Text, WHITE,
@@ -22,19 +23,39 @@ const HEAD_PIXELS: u32 = 66;
 /// A piece of a picture.
 pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A white picture with a title, and what is below it.
-pub(super) fn canvas<'a>(
-    file: &'a Path,
+/// Title and subtitle of a picture.
+pub(super) struct Words<'a> {
+    pub(super) title: &'a str,
+    pub(super) subtitle: &'a str,
+}
+
+/// Writes a white picture with a title. `draw` gets all of it, and what is below the title.
+///
+/// # Errors
+///
+/// If the file cannot be written, and whatever `draw` meets.
+pub(super) fn picture(
+    file: &Path,
     size: (u32, u32),
-    title: &str,
-    subtitle: &str,
-) -> anyhow::Result<(Canvas<'a>, Canvas<'a>)> {
-    let root = SVGBackend::new(file, size).into_drawing_area();
-    root.fill(&WHITE)?;
-    let (head, body) = root.split_vertically(HEAD_PIXELS);
-    head.draw(&Text::new(title.to_owned(), (20, 14), font(22, DARK)))?;
-    head.draw(&Text::new(subtitle.to_owned(), (20, 44), font(14, GREY)))?;
-    Ok((root, body))
+    words: &Words<'_>,
+    draw: impl FnOnce(&Canvas<'_>, &Canvas<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let target = Target::open(file)?;
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        root.fill(&WHITE)?;
+        let (head, body) = root.split_vertically(HEAD_PIXELS);
+        head.draw(&Text::new(words.title.to_owned(), (20, 14), font(22, DARK)))?;
+        head.draw(&Text::new(
+            words.subtitle.to_owned(),
+            (20, 44),
+            font(14, GREY),
+        ))?;
+        draw(&root, &body)?;
+        root.present()?;
+    }
+    target.write(&svg)
 }
 
 /// Letters of so many pixels.

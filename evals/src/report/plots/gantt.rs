@@ -1,7 +1,7 @@
 //! Load timelines, one below the other.
 
 use super::canvas::{
-    BLUE, BOLD_LINE, Canvas, DARK, GREEN, GREY, LIGHT_LINE, ORANGE, RED, canvas, font,
+    BLUE, BOLD_LINE, Canvas, DARK, GREEN, GREY, LIGHT_LINE, ORANGE, RED, Words, font, picture,
 };
 use crate::load::{Span, Stage, Timeline};
 use crate::report::machine::Machine;
@@ -88,11 +88,15 @@ pub(crate) fn timeline(
         machine.day()
     );
     let height = 66 + 26 + u32::try_from(lanes.len())? * LANE_PIXELS + 70;
-    let (root, body) = canvas(file, (WIDTH, height), &title, &subtitle)?;
-    let (head, body) = body.split_vertically(26);
-    legend(&head)?;
-    draw(&root, &body, &lanes)?;
-    root.present()?;
+    let words = Words {
+        title: &title,
+        subtitle: &subtitle,
+    };
+    picture(file, (WIDTH, height), &words, |root, body| {
+        let (head, body) = body.split_vertically(26);
+        legend(&head)?;
+        draw(root, &body, &lanes)
+    })?;
     Ok(true)
 }
 

@@ -1,7 +1,8 @@
 //! Time to the first token by the storage's speed.
 
 use super::canvas::{
-    BLUE, BOLD_LINE, DARK, GREEN, LIGHT_LINE, ORANGE, RED, bounds, canvas, font, tick, ticks,
+    BLUE, BOLD_LINE, Canvas, DARK, GREEN, LIGHT_LINE, ORANGE, RED, Words, bounds, font, picture,
+    tick, ticks,
 };
 use crate::load::{LoadRow, Loader, Storage};
 use crate::report::machine::Machine;
@@ -65,11 +66,23 @@ pub(crate) fn by_storage(
         machine.name,
         machine.day()
     );
-    let (root, body) = canvas(file, SIZE, &title, &subtitle)?;
-    let (slowest, fastest) = bounds(all.iter().map(|(speed, _)| *speed));
-    let (least, most) = bounds(all.iter().map(|(_, seconds)| *seconds));
+    let words = Words {
+        title: &title,
+        subtitle: &subtitle,
+    };
+    picture(file, SIZE, &words, |_, body| {
+        draw(body, &Loader::ALL.map(|loader| (loader, points(loader))))
+    })?;
+    Ok(true)
+}
+
+/// A line for each loader that has points.
+fn draw(body: &Canvas<'_>, lines: &[(Loader, Vec<(f64, f64)>)]) -> anyhow::Result<()> {
+    let all = || lines.iter().flat_map(|(_, points)| points);
+    let (slowest, fastest) = bounds(all().map(|(speed, _)| *speed));
+    let (least, most) = bounds(all().map(|(_, seconds)| *seconds));
     let (xs, ys) = (slowest * 0.8..fastest * 1.25, least * 0.7..most * 1.4);
-    let mut chart = ChartBuilder::on(&body)
+    let mut chart = ChartBuilder::on(body)
         .margin(12)
         .margin_right(24)
         .x_label_area_size(52)
@@ -96,12 +109,8 @@ pub(crate) fn by_storage(
         .bold_line_style(BOLD_LINE)
         .light_line_style(LIGHT_LINE)
         .draw()?;
-    for loader in Loader::ALL {
-        let own = points(loader);
-        if own.is_empty() {
-            continue;
-        }
-        let colour = colour(loader);
+    for (loader, own) in lines.iter().filter(|(_, points)| !points.is_empty()) {
+        let colour = colour(*loader);
         let style = ShapeStyle::from(&colour).stroke_width(3);
         chart
             .draw_series(LineSeries::new(own.clone(), style))?
@@ -119,6 +128,5 @@ pub(crate) fn by_storage(
         .background_style(WHITE)
         .border_style(BOLD_LINE)
         .draw()?;
-    root.present()?;
-    Ok(true)
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Rows with a name, each in two panels side by side: whatever the numbers are, no words can meet.
 
-use super::canvas::{BOLD_LINE, Canvas, DARK, bounds, canvas, font};
+use super::canvas::{BOLD_LINE, Canvas, DARK, Words, bounds, font, picture};
 use plotters::prelude::{Circle, Color, PathElement, RGBColor, ShapeStyle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
@@ -69,12 +69,6 @@ impl Axis {
     }
 }
 
-/// Title and subtitle of a picture.
-pub(super) struct Words<'a> {
-    pub(super) title: &'a str,
-    pub(super) subtitle: &'a str,
-}
-
 /// Draws the rows from top to bottom.
 ///
 /// # Errors
@@ -88,7 +82,13 @@ pub(super) fn draw(
 ) -> anyhow::Result<()> {
     let bottom = i32::try_from(rows.len())? * ROW_PIXELS;
     let height = HEAD_PIXELS + u32::try_from(bottom + AXIS_PIXELS)?;
-    let (root, body) = canvas(file, (WIDTH, height), words.title, words.subtitle)?;
+    picture(file, (WIDTH, height), words, |_, body| {
+        draw_rows(body, axes, rows, bottom)
+    })
+}
+
+/// The rows' names and numbers above `bottom`, and both panels.
+fn draw_rows(body: &Canvas<'_>, axes: &[Axis; 2], rows: &[Row], bottom: i32) -> anyhow::Result<()> {
     for (row, y) in rows.iter().zip(middles()) {
         let name = (NAMES, y - 7);
         body.draw(&Text::new(row.name.as_str(), name, font(13, row.colour)))?;
@@ -103,12 +103,11 @@ pub(super) fn draw(
             range: axis.range(&marks),
             pixels: PANELS[side].clone(),
         };
-        grid(&body, axis, &place, bottom)?;
+        grid(body, axis, &place, bottom)?;
         for ((row, mark), y) in rows.iter().zip(marks).zip(middles()) {
-            draw_mark(&body, mark, row.colour, &place, y)?;
+            draw_mark(body, mark, row.colour, &place, y)?;
         }
     }
-    root.present()?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Formats and codecs, a row each: size beside perplexity, size beside decode speed.
 
+use super::canvas::Words;
 use super::canvas::{BLUE, GREEN, ORANGE, RED, bounds, tick, ticks};
-use super::panels::{Axis, Mark, Row, Words, draw};
+use super::panels::{Axis, Mark, Row, draw};
 use crate::accuracy::AccuracyRow;
 use crate::report::machine::Machine;
 use crate::size::{RUNS, SizeRow};
