@@ -27,8 +27,8 @@ pub struct Progress<'a> {
 pub struct Decoded<'a> {
     /// The tensor.
     pub name: &'a str,
-    /// When its decoding began, reading included. On a device: when it was asked for; what was read ahead of that is not
-    /// included.
+    /// When its decoding began, reading included. On a device: when it was asked for; what was read ahead of that is
+    /// not included.
     pub begin: Instant,
     /// Whether a device decoded it. `false` where the CPU did, also if a device gets a copy of that.
     pub on_device: bool,

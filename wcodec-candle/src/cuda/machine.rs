@@ -170,7 +170,8 @@ impl Machine for CudaMachine {
         builder.arg(&launch.first).arg(&launch.count);
         // SAFETY: these are the arguments of every kernel of `KERNELS`, and the buffers hold what `WorkList` laid out
         // for them: its work at `work`, as many statuses and as much scratch as it asked for, and payloads and outputs
-        // where it was told that they lie, which whoever made the `Target` keeps allocated. The kernels write nothing else, whatever the payloads hold.
+        // where it was told that they lie, which whoever made the `Target` keeps allocated. The kernels write nothing
+        // else, whatever the payloads hold.
         let launched = unsafe { builder.launch(config) };
         launched.map(drop).map_err(failed("launching a kernel"))
     }

@@ -203,8 +203,21 @@ impl Loaded {
     }
 }
 
-/// Asks for a tensor, as F32 if it is a float and `widen` says so.
+/// Asks for a tensor, as F32 if it is a float and `widen` says so. Who wants to know is told of those that are whole.
 pub(super) fn load(
+    session: &Session<Fake>,
+    fake: &Fake,
+    reader: &Reader,
+    id: TensorId,
+    widen: bool,
+) -> Result<Loaded, Fault> {
+    let loaded = enqueue(session, fake, reader, id, widen);
+    session.tell();
+    loaded
+}
+
+/// As [`load`], and nobody is told.
+pub(super) fn enqueue(
     session: &Session<Fake>,
     fake: &Fake,
     reader: &Reader,
@@ -226,9 +239,7 @@ pub(super) fn load(
         output_bytes,
         lane: lane_of(info),
     };
-    let outcome = session.decode(id, &target);
-    session.tell();
-    let outcome = outcome?;
+    let outcome = session.decode(id, &target)?;
     let memory = (outcome == Outcome::Enqueued).then_some(memory);
     Ok(Loaded {
         id,

@@ -1,8 +1,12 @@
 //! Whoever wants to know is told of each tensor once, when it is whole.
 
 use super::fake::Fake;
-use super::support::{Behaviour, SLOW, SMALL, Source, all, assert_clean, file, load, setup};
+use super::support::{
+    Behaviour, Loaded, SLOW, SMALL, Source, all, assert_clean, enqueue, file, load, setup,
+};
 use crate::device::{Lane, OnWhole, Session};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use wcodec::TensorId;
@@ -54,6 +58,35 @@ fn each_tensor_is_told_once_and_not_before_it_is_whole() {
         expected.len(),
         "none after that"
     );
+    assert_clean(&ledger);
+}
+
+/// Nobody is told while tensors are enqueued, whose memory a panic would free, and a panic loses none but its own.
+#[test]
+fn who_panics_does_no_harm() {
+    let reader = Source::new(file(3)).reader();
+    let (fake, ledger) = Fake::new(&reader, SLOW);
+    let (record, told) = recorder();
+    let has_panicked = AtomicBool::new(false);
+    let on_whole: OnWhole = Arc::new(move |id, begin| {
+        record(id, begin);
+        assert!(has_panicked.swap(true, SeqCst), "the first one");
+    });
+    let setup = setup(&reader, &SMALL, Some(on_whole));
+    let session = Session::open(Arc::clone(&fake), &setup).unwrap();
+    let enqueue = |id| enqueue(&session, &fake, &reader, id, false).unwrap();
+    let loaded: Vec<Loaded> = all(&reader).into_iter().map(enqueue).collect();
+    assert_eq!(told.lock().unwrap().len(), 0);
+    let settle = || session.settle(Lane::Layers).is_ok();
+    assert!(catch_unwind(AssertUnwindSafe(settle)).is_err());
+    assert_eq!(told.lock().unwrap().len(), 1);
+    session.close().unwrap();
+    let num_on_device = loaded.iter().filter(|loaded| loaded.memory.is_some());
+    assert_eq!(told.lock().unwrap().len(), num_on_device.count());
+    loaded
+        .iter()
+        .for_each(|loaded| loaded.assert_whole(&reader));
+    drop((session, fake));
     assert_clean(&ledger);
 }
 
